@@ -130,7 +130,7 @@ fn check_value(value: &Value, depth: usize) -> Result<(), ProblemKind> {
     }
 }
 
-/// JSON with sorted keys. serde_json sorts them too, unless some crate of the application turns on
+/// JSON with sorted keys. `serde_json` sorts them too, unless some crate of the application turns on
 /// its `preserve_order` feature; what is stored must not depend on that.
 pub(crate) fn write_value(value: &Value, text: &mut String) {
     match value {

@@ -154,6 +154,12 @@ pub enum ProblemKind {
         /// The status that needs it.
         status: String,
     },
+    /// It names a status that is being removed, which nothing may enter.
+    #[error("is being retired: use \"{destination}\" instead")]
+    Retiring {
+        /// Where its leads go.
+        destination: String,
+    },
     /// A lead must be known by something.
     #[error("must have a name, an e-mail, a phone or a company")]
     Unidentified,
@@ -183,6 +189,19 @@ impl Problems {
                 None
             }
         }
+    }
+
+    /// Adds what is wrong with fields that have no problem yet: a field whose value is wrong is
+    /// not missing as well.
+    pub(crate) fn add_new(&mut self, invalid: Invalid) {
+        let known: Vec<String> = self.0.iter().map(|known| known.field.to_string()).collect();
+        let is_new = |problem: &Problem| {
+            let part = format!("{}.", problem.field);
+            !known
+                .iter()
+                .any(|known| *known == problem.field || known.starts_with(&part))
+        };
+        self.0.extend(invalid.problems.into_iter().filter(is_new));
     }
 
     pub(crate) fn finish(self) -> Result<(), Invalid> {

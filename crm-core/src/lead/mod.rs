@@ -17,6 +17,7 @@ mod patch;
 mod slug;
 mod tag;
 
+pub(crate) use check::line as check_line;
 pub use contact::{EmailAddress, PhoneNumber};
 pub use custom::CustomFields;
 pub use field::{CustomKey, Field, FieldValue};
@@ -30,7 +31,6 @@ pub(crate) use slug::slug_of;
 pub use slug::{LeadSource, LeadStatus};
 pub use tag::Tag;
 
-pub(crate) use check::{line as check_line, reason as check_reason};
 pub(crate) use custom::write_value as write_canonical_json;
 pub(crate) use tag::check_tags;
 
@@ -243,7 +243,7 @@ pub(crate) const UNSTORABLE_TIME: ProblemKind = ProblemKind::Malformed {
 
 /// Whether a time is one that JSON shows in four digits and that backends keep exactly.
 pub(crate) fn is_storable(time: DateTime<Utc>) -> bool {
-    (1..=9999).contains(&time.year()) && time.timestamp_subsec_nanos() % 1_000 == 0
+    (1..=9999).contains(&time.year()) && time.timestamp_subsec_nanos().is_multiple_of(1_000)
 }
 
 /// Personal data stays out of logs: who, where and which version, nothing that was typed.

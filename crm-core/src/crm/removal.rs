@@ -1,0 +1,139 @@
+//! Removing a status that leads are in: resumable after any interruption.
+//!
+//! Three steps, each its own commit: the status is marked retiring, so nothing enters it any more;
+//! its leads move, a bounded number at a time; the definition goes, which the repository refuses
+//! while a lead is left. Whoever repeats the call, or calls
+//! [`resume_removals`](crate::crm::Crm::resume_removals), goes on where it stopped.
+
+use super::write::is_about_rules;
+use super::{Crm, CrmError};
+use crate::event::{CommitId, LeadEvent};
+use crate::lead::{Lead, LeadStatus};
+use crate::lifecycle::{Lifecycle, StatusDefinition};
+use crate::query::{Archived, LeadQuery, Sort};
+use crate::repository::{Change, ChangeSet, MAX_CHANGES, RepositoryErrorKind};
+
+impl Crm {
+    /// Removes a status and moves its leads, archived ones included, to another.
+    ///
+    /// These moves are part of the edit, not transitions: the destination's entry rules and the
+    /// guards do not apply to them. Each lead's timeline tells that its status was removed. Nothing
+    /// can enter the status from the first moment on. If the call is interrupted, repeating it, or
+    /// [`resume_removals`](Self::resume_removals), goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Lifecycle`](CrmError::Lifecycle) if the lifecycle would be broken without the status, or
+    /// the destination does not exist; otherwise as [`edit_lifecycle`](Self::edit_lifecycle).
+    pub async fn remove_status_into(
+        &self,
+        status: &LeadStatus,
+        destination: &LeadStatus,
+    ) -> Result<Lifecycle, CrmError> {
+        self.ready()?;
+        // What the end will refuse is refused before anything begins.
+        let known = self.lifecycle().await?;
+        known
+            .edit()
+            .retire(status.clone(), destination.clone())
+            .remove(status.clone())
+            .apply()?;
+        let retiring = self
+            .edit_lifecycle(|edit| edit.retire(status.clone(), destination.clone()))
+            .await?;
+        self.finish_removal(retiring, status).await
+    }
+
+    /// Goes on with every removal that was interrupted. Does nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_status_into`](Self::remove_status_into).
+    pub async fn resume_removals(&self) -> Result<Lifecycle, CrmError> {
+        let mut lifecycle = self.lifecycle().await?;
+        let is_retiring = |status: &&StatusDefinition| status.is_retiring();
+        while let Some(next) = lifecycle.statuses().iter().find(is_retiring) {
+            let status = next.slug.clone();
+            lifecycle = self.finish_removal(lifecycle, &status).await?;
+        }
+        Ok(lifecycle)
+    }
+
+    async fn finish_removal(
+        &self,
+        mut lifecycle: Lifecycle,
+        status: &LeadStatus,
+    ) -> Result<Lifecycle, CrmError> {
+        loop {
+            let Some(definition) = lifecycle.get(status) else {
+                return Ok(lifecycle);
+            };
+            let Some(destination) = definition.retiring.clone() else {
+                // Somebody took the removal back.
+                return Ok(lifecycle);
+            };
+            let reason = format!("status \"{}\" was removed", definition.name);
+            let leads = self.leads_in(status).await?;
+            if leads.is_empty() {
+                match self
+                    .edit_lifecycle(|edit| edit.remove(status.clone()))
+                    .await
+                {
+                    // One more that entered just before the status was marked.
+                    Err(CrmError::Repository(error))
+                        if matches!(error.kind(), RepositoryErrorKind::StatusInUse { .. }) => {}
+                    done => return done,
+                }
+            } else {
+                let set = self.moves(&leads, &destination, &reason, &lifecycle)?;
+                match self.commit(&set).await {
+                    Ok(_) => {}
+                    // Read again: a lead was changed, or the rules were.
+                    Err(error) if error.is_conflict() || is_about_rules(&error) => {}
+                    Err(error) if matches!(error.kind(), RepositoryErrorKind::Gone { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            lifecycle = self.lifecycle().await?;
+        }
+    }
+
+    async fn leads_in(&self, status: &LeadStatus) -> Result<Vec<Lead>, CrmError> {
+        let query = LeadQuery::new()
+            .status(status.clone())
+            .archived(Archived::Include)
+            .sort(Sort::created().ascending())
+            .limit(u32::try_from(MAX_CHANGES).unwrap_or(u32::MAX));
+        Ok(self
+            .shared
+            .repository
+            .find(&self.tenant, &query)
+            .await?
+            .items)
+    }
+
+    fn moves(
+        &self,
+        leads: &[Lead],
+        destination: &LeadStatus,
+        reason: &str,
+        lifecycle: &Lifecycle,
+    ) -> Result<ChangeSet, CrmError> {
+        let commit = CommitId::random();
+        let stamp = self.stamp(commit);
+        let changes = leads
+            .iter()
+            .map(|before| {
+                let mut lead = before.clone();
+                lead.status = destination.clone();
+                lead.status_reason = Some(reason.to_owned());
+                lead.status_changed_at = stamp.at;
+                lead.updated_at = stamp.at;
+                lead.version = before.version.next();
+                let event = LeadEvent::changed(before, &lead, before.differences(&lead), &stamp);
+                Change::Update { lead, event }
+            })
+            .collect();
+        Ok(ChangeSet::new(commit, Some(lifecycle.version()), changes)?)
+    }
+}

@@ -1,0 +1,80 @@
+//! What a backend lends to be searched.
+
+use super::IndexKey;
+use crate::lead::{Lead, LeadId};
+use std::borrow::Cow;
+
+/// Reads the keys, leads and counters of one tenant, as [`index_changes`](super::index_changes) and
+/// [`counter_changes`](super::counter_changes) left them.
+///
+/// All reads of one moment is best. A backend that cannot have it may read on while others write:
+/// leads are checked against the filter once more when they are fetched, and pages continue from
+/// the keys, so a lead that does not change meanwhile still appears exactly once.
+///
+/// ```
+/// use crm_core::index::{IndexKey, IndexReader};
+/// use crm_core::lead::{Lead, LeadId};
+/// use std::borrow::Cow;
+/// use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
+/// use std::convert::Infallible;
+///
+/// #[derive(Default)]
+/// struct Shelves {
+///     keys: BTreeSet<IndexKey>,
+///     leads: HashMap<LeadId, Lead>,
+///     counters: BTreeMap<IndexKey, i128>,
+/// }
+///
+/// impl IndexReader for Shelves {
+///     type Error = Infallible;
+///     type Key<'a> = &'a IndexKey;
+///     type Keys<'a> = std::iter::Map<
+///         btree_set::Range<'a, IndexKey>,
+///         fn(&'a IndexKey) -> Result<&'a IndexKey, Infallible>,
+///     >;
+///
+///     fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_> {
+///         self.keys.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to))).map(Ok)
+///     }
+///
+///     fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Infallible> {
+///         Ok(self.leads.get(&id).map(Cow::Borrowed))
+///     }
+///
+///     fn counter(&self, key: &IndexKey) -> Result<i128, Infallible> {
+///         Ok(self.counters.get(key).copied().unwrap_or(0))
+///     }
+/// }
+/// ```
+pub trait IndexReader {
+    /// What can go wrong while reading.
+    type Error;
+
+    /// A key, as the backend holds it.
+    type Key<'a>: AsRef<[u8]>
+    where
+        Self: 'a;
+
+    /// A range of keys, read as it is asked for, from either end.
+    type Keys<'a>: DoubleEndedIterator<Item = Result<Self::Key<'a>, Self::Error>>
+    where
+        Self: 'a;
+
+    /// The keys from `from` up to but not including `to`, in byte order. `from` is always below
+    /// `to`.
+    fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_>;
+
+    /// A lead; `None` if there is none with this id.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Self::Error>;
+
+    /// A counter; zero if it was never added to.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn counter(&self, key: &IndexKey) -> Result<i128, Self::Error>;
+}

@@ -1,0 +1,181 @@
+//! Reading ranges of keys in order, several as if they were one.
+
+use super::IndexReader;
+use super::key::END;
+use super::range::{Holds, Segment};
+use crate::lead::LeadId;
+use crate::query::{Direction, Position, SortBy, ValueKind};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Walks segments one after another, the ranges of each merged. It reads one key of each range of a
+/// segment to begin with, and then one for each key it gives.
+pub(super) struct Walk<'w, 'r, R: IndexReader> {
+    reader: &'r R,
+    segments: std::slice::Iter<'w, Segment>,
+    direction: Direction,
+    holds: &'w Holds,
+    heads: BinaryHeap<Head<'r, R>>,
+    /// The range whose key was given last: it is read on only when another is asked for.
+    given: Option<Range<'r, R>>,
+}
+
+struct Range<'r, R: IndexReader + 'r> {
+    keys: R::Keys<'r>,
+    prefix: usize,
+    direction: Direction,
+}
+
+/// A range with its next key.
+struct Head<'r, R: IndexReader + 'r> {
+    key: R::Key<'r>,
+    range: Range<'r, R>,
+}
+
+/// A key that was read.
+pub(super) struct Step<'w, 'r, R: IndexReader + 'r> {
+    pub(super) id: LeadId,
+    key: R::Key<'r>,
+    prefix: usize,
+    holds: &'w Holds,
+}
+
+const ID: usize = 16;
+
+impl<'w, 'r, R: IndexReader> Walk<'w, 'r, R> {
+    pub(super) fn new(reader: &'r R, segments: &'w [Segment], direction: Direction) -> Self {
+        Self {
+            reader,
+            segments: segments.iter(),
+            direction,
+            holds: &Holds::Words,
+            heads: BinaryHeap::new(),
+            given: None,
+        }
+    }
+
+    /// The next key.
+    pub(super) fn step(&mut self) -> Result<Option<Step<'w, 'r, R>>, R::Error> {
+        loop {
+            if let Some(range) = self.given.take() {
+                self.heads.extend(range.read()?);
+            }
+            while self.heads.is_empty() {
+                let Some(segment) = self.segments.next() else {
+                    return Ok(None);
+                };
+                self.holds = &segment.holds;
+                for range in &segment.ranges {
+                    let range = Range {
+                        keys: self.reader.keys(&range.from, &range.to),
+                        prefix: range.prefix,
+                        direction: self.direction,
+                    };
+                    self.heads.extend(range.read()?);
+                }
+            }
+            let Some(Head { key, range }) = self.heads.pop() else {
+                return Ok(None);
+            };
+            let prefix = range.prefix;
+            self.given = Some(range);
+            // A key without an id is none of ours.
+            if let Some((_, id)) = key.as_ref().split_last_chunk::<ID>() {
+                return Ok(Some(Step {
+                    id: LeadId::from_bytes(*id),
+                    key,
+                    prefix,
+                    holds: self.holds,
+                }));
+            }
+        }
+    }
+}
+
+impl<'r, R: IndexReader> Range<'r, R> {
+    fn read(mut self) -> Result<Option<Head<'r, R>>, R::Error> {
+        let key = match self.direction {
+            Direction::Ascending => self.keys.next(),
+            Direction::Descending => self.keys.next_back(),
+        };
+        let key = key.transpose()?;
+        Ok(key.map(|key| Head { key, range: self }))
+    }
+}
+
+impl<R: IndexReader> Head<'_, R> {
+    fn suffix(&self) -> &[u8] {
+        let key = self.key.as_ref();
+        key.get(self.range.prefix..).unwrap_or_default()
+    }
+}
+
+impl<R: IndexReader> Step<'_, '_, R> {
+    /// The word, of a walk through words.
+    pub(super) fn word(&self) -> &[u8] {
+        // Index and shelf stand before it.
+        let key = self.key.as_ref().get(2..).unwrap_or_default();
+        key.split(|byte| *byte == END).next().unwrap_or_default()
+    }
+
+    /// The lead's position in a list sorted by this, as its key has it.
+    pub(super) fn position(&self, by: SortBy) -> Position {
+        let key = match self.holds {
+            Holds::Nulls | Holds::Words => None,
+            Holds::Status(status) => Some(status.as_str().as_bytes().to_vec()),
+            Holds::Values => {
+                let end = match by.kind() {
+                    ValueKind::Text => ID + 1,
+                    ValueKind::Time | ValueKind::Money | ValueKind::Status => ID,
+                };
+                let key = self.key.as_ref();
+                let value = key.get(self.prefix..key.len().saturating_sub(end));
+                Some(value.unwrap_or_default().to_vec())
+            }
+        };
+        Position { key, id: self.id }
+    }
+}
+
+/// The greatest head is the next.
+impl<R: IndexReader> Ord for Head<'_, R> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.suffix().cmp(other.suffix());
+        match self.range.direction {
+            Direction::Ascending => order.reverse(),
+            Direction::Descending => order,
+        }
+    }
+}
+
+impl<R: IndexReader> PartialOrd for Head<'_, R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<R: IndexReader> PartialEq for Head<'_, R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.suffix() == other.suffix()
+    }
+}
+
+impl<R: IndexReader> Eq for Head<'_, R> {}
+
+/// Lets each runner take a step in turn until one is done, and returns that one. `None` if there
+/// are none.
+pub(super) fn race<T, E>(
+    mut runners: Vec<T>,
+    mut is_done: impl FnMut(&mut T) -> Result<bool, E>,
+) -> Result<Option<T>, E> {
+    while !runners.is_empty() {
+        for index in 0..runners.len() {
+            if let Some(runner) = runners.get_mut(index)
+                && is_done(runner)?
+            {
+                return Ok(Some(runners.swap_remove(index)));
+            }
+        }
+    }
+    Ok(None)
+}

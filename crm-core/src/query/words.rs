@@ -1,0 +1,175 @@
+//! Text search: the words a search asks for, and the words a lead is found by.
+
+use crate::lead::{EmailAddress, Invalid, Lead, ProblemKind};
+use crate::text;
+use serde::Serialize;
+use std::fmt;
+
+/// The longest text of a search, in characters.
+pub const MAX_SEARCH: usize = 200;
+
+/// The words of a search, folded: each must be the beginning of some word of a lead.
+///
+/// ```
+/// use crm_core::query::SearchWords;
+///
+/// let words = SearchWords::parse("Acme JOSÉ jo")?;
+/// assert_eq!(words.iter().collect::<Vec<_>>(), ["acme", "jose"], "who begins with jose does with jo");
+/// assert!(SearchWords::parse("—").is_err());
+/// # Ok::<(), crm_core::lead::Invalid>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SearchWords(Vec<String>);
+
+impl SearchWords {
+    /// The words of a text.
+    ///
+    /// # Errors
+    ///
+    /// A text over [`MAX_SEARCH`] characters, or without any letter or digit (field `q`).
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        // The byte count first: it refuses megabytes without walking them.
+        if text.len() > MAX_SEARCH * 4 || text.chars().count() > MAX_SEARCH {
+            let kind = ProblemKind::TooLong {
+                max: MAX_SEARCH,
+                unit: "characters",
+            };
+            return Err(Invalid::one("q", kind));
+        }
+        let mut words = text::query_words(text);
+        words.sort_unstable();
+        // Sorted, a word stands directly before the words that begin with it and imply it.
+        let mut kept: Vec<String> = Vec::with_capacity(words.len());
+        for word in words {
+            match kept.last_mut() {
+                Some(last) if word.starts_with(last.as_str()) => *last = word,
+                _ => kept.push(word),
+            }
+        }
+        if kept.is_empty() {
+            let kind = ProblemKind::Malformed {
+                expected: "a text with at least one letter or digit",
+            };
+            return Err(Invalid::one("q", kind));
+        }
+        Ok(Self(kept))
+    }
+
+    /// Whether nothing is searched for, so that every lead matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The words, sorted; none is the beginning of another.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether each word is the beginning of one of these, which [`search_words`] gave.
+    #[must_use]
+    pub fn match_all(&self, words_of_lead: &[String]) -> bool {
+        self.iter()
+            .all(|word| first_with_prefix(words_of_lead, word).is_some())
+    }
+}
+
+/// What people search for are often names: only the number of words is shown.
+impl fmt::Debug for SearchWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SearchWords({})", self.0.len())
+    }
+}
+
+/// The words a lead is found by: of its name, e-mail and company, and what
+/// [`text::phone_words`] makes of its phone. Folded, sorted, each once.
+///
+/// A backend indexes exactly these.
+#[must_use]
+pub fn search_words(lead: &Lead) -> Vec<String> {
+    let texts = [
+        lead.first_name.as_deref(),
+        lead.last_name.as_deref(),
+        lead.email.as_ref().map(EmailAddress::as_str),
+        lead.company.as_deref(),
+    ];
+    let mut words: Vec<String> = texts.into_iter().flatten().flat_map(text::words).collect();
+    if let Some(phone) = &lead.phone {
+        words.extend(text::phone_words(phone.as_str()));
+    }
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// The first of sorted words that begins with a prefix.
+pub(crate) fn first_with_prefix<'a>(words: &'a [String], prefix: &str) -> Option<&'a str> {
+    let at = words.partition_point(|word| word.as_str() < prefix);
+    words
+        .get(at)
+        .map(String::as_str)
+        .filter(|word| word.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::testing::lead;
+
+    fn finds(text: &str) -> bool {
+        let mut lead = lead(1);
+        lead.first_name = Some("José".into());
+        lead.last_name = Some("O’Brien".into());
+        lead.email = Some("jose.obrien@example.com".parse().unwrap());
+        lead.company = Some("Straße & Söhne".into());
+        lead.phone = Some("+263 77 123 4567".parse().unwrap());
+        SearchWords::parse(text)
+            .unwrap()
+            .match_all(&search_words(&lead))
+    }
+
+    #[test]
+    fn every_word_must_begin_a_word_of_the_lead() {
+        for text in [
+            "jose",
+            "JOSÉ brien",
+            "o’br",
+            "strasse",
+            "sohn",
+            "jose.obrien@example.com",
+            "exam",
+            "77 123 4567 jose",
+            "1234567",
+            "+263 (77) 123-4567",
+        ] {
+            assert!(finds(text), "{text}");
+        }
+        for text in ["osé", "jose smith", "rien", "7654321", "josef"] {
+            assert!(!finds(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_search_has_words_and_not_too_many_characters() {
+        let long = "x".repeat(10 << 20);
+        for wrong in ["", "  \t", "—!?", &"é".repeat(201), &long] {
+            let refused = SearchWords::parse(wrong).unwrap_err();
+            assert_eq!(refused.problems()[0].field(), "q");
+            assert!(refused.to_string().len() < 100);
+        }
+        assert!(SearchWords::parse(&"é".repeat(200)).is_ok());
+    }
+
+    #[test]
+    fn a_word_that_another_implies_is_dropped() {
+        let words = SearchWords::parse("b a abc ab abd").unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["abc", "abd", "b"]);
+    }
+
+    #[test]
+    fn debug_output_holds_no_personal_data() {
+        let words = SearchWords::parse("jose").unwrap();
+        assert!(!format!("{words:?}").contains("jose"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Lead management to embed in a Rust application, over storage of your choice.
+//!
+//! ```
+//! use crm_kit::prelude::*;
+//!
+//! # pollster::block_on(async {
+//! let crm = Crm::open(MemoryRepository::new()).await?;
+//!
+//! let lead = crm.create(
+//!     NewLead::new("John", "Doe", "john@example.com")?
+//!         .company("Acme Corp").phone("+263771234567").source(LeadSource::WEBSITE),
+//! ).await?;
+//!
+//! let lead = crm.transition(lead.id, LeadStatus::CONTACTED).await?;
+//! let patch = LeadPatch::new().status(LeadStatus::QUALIFIED).notes("Enterprise plan");
+//! let lead = crm.as_user("user_456").update(lead.id, patch).await?;
+//!
+//! let page = crm.list(LeadQuery::new().status(LeadStatus::QUALIFIED).limit(50)).await?;
+//! let stuck = crm.stuck(StuckQuery::new()).await?;
+//! # assert_eq!((page.items.len(), stuck.items.len()), (1, 0));
+//! # Ok::<(), CrmError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! This crate holds no logic of its own: it re-exports [`crm_core`] and, by feature, the storage
+//! crates.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `csv` | [`import`](crm_core::import): leads from CSV files |
+//! | `testing` | [`testing`](crm_core::testing): a clock that tests set, for dev-dependencies |
+
+pub use crm_core::*;
+
+mod connect;
+
+pub use connect::{ConnectError, connect};
+
+/// What an application needs in most of its files.
+pub mod prelude {
+    pub use crm_core::clock::{Clock, SystemClock};
+    pub use crm_core::crm::{Crm, CrmError, Scope};
+    pub use crm_core::event::{EventKind, LeadEvent};
+    #[cfg(feature = "csv")]
+    pub use crm_core::import::CsvImport;
+    pub use crm_core::lead::{
+        Field, Invalid, Lead, LeadId, LeadPatch, LeadSource, LeadStatus, Money, NewLead, TenantId,
+        UserId, Version,
+    };
+    pub use crm_core::lifecycle::{Lifecycle, StatusDraft, StatusKind};
+    pub use crm_core::memory::MemoryRepository;
+    pub use crm_core::query::{Archived, LeadQuery, Page, Sort, Total};
+    pub use crm_core::report::{Pipeline, StuckLead, StuckQuery};
+    pub use crm_core::repository::{HistoryQuery, Repository};
+}
