@@ -1,6 +1,7 @@
 //! Changes to a lifecycle, as people make them: a list of steps, applied all or not at all.
 
 use super::revision::Revision;
+use super::step::{Change, Step};
 use super::{Lifecycle, LifecycleInvalid, Policy, ReasonRule, StatusDraft, StatusKind};
 use crate::lead::Field;
 use chrono::TimeDelta;
@@ -38,52 +39,6 @@ use chrono::TimeDelta;
 pub struct LifecycleEdit {
     base: Lifecycle,
     steps: Vec<Step>,
-}
-
-/// One change, as it was typed.
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    Add {
-        after: Option<String>,
-        draft: StatusDraft,
-    },
-    Change {
-        status: String,
-        change: Change,
-    },
-    Move {
-        status: String,
-        position: usize,
-    },
-    Reorder(Vec<String>),
-    Initial(String),
-    Policy(Policy),
-    Allow {
-        from: String,
-        to: String,
-    },
-    Forbid {
-        from: String,
-        to: String,
-    },
-    Retire {
-        status: String,
-        destination: String,
-    },
-    Remove(String),
-}
-
-/// What changes of one status.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    Name(String),
-    Colour(String),
-    Kind(StatusKind),
-    Probability(u8),
-    StuckAfter(Option<TimeDelta>),
-    Required(Vec<Field>),
-    Reason(ReasonRule),
-    Unretire,
 }
 
 impl Lifecycle {

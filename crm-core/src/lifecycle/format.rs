@@ -203,7 +203,7 @@ mod tests {
                 "more than once",
             ),
             (r#"["company"]"#, r#"["status"]"#, "people fill in"),
-            (r#"["company"]"#, r#"["surname"]"#, "surname"),
+            (r#"["company"]"#, r#"["surname"]"#, "must be one of"),
             (r#""initial":"new""#, r#""initial":"won""#, "it is closed"),
             (
                 r#""initial":"new""#,
@@ -226,12 +226,6 @@ mod tests {
             let json = SMALL.replace(right, wrong);
             assert_ne!(json, SMALL, "{right}");
             let refused = refusal(&json);
-            // The message of a field's own type does not repeat what was typed.
-            let fault = if fault == "surname" {
-                "must be one of"
-            } else {
-                fault
-            };
             assert!(refused.contains(fault), "{wrong}: {refused}");
         }
     }

@@ -63,12 +63,27 @@ impl Positions {
     }
 }
 
+/// The first bytes of a slug as a number of the same order: most slugs are told apart by it,
+/// without following a pointer to each that a search passes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Beginning(u128);
+
+impl Beginning {
+    fn of(slug: &str) -> Self {
+        let mut first = [0; 16];
+        for (slot, byte) in first.iter_mut().zip(slug.bytes()) {
+            *slot = byte;
+        }
+        Self(u128::from_be_bytes(first))
+    }
+}
+
 /// The moves between statuses. With two statuses of the same slug, which of them is found is not
 /// specified.
 #[derive(Debug)]
 pub(super) struct Graph {
-    /// Positions in the order of the slugs.
-    by_slug: Vec<usize>,
+    /// How each slug begins, and its position, in the order of the slugs.
+    by_slug: Vec<(Beginning, usize)>,
     /// What the policy allows out of each position, retiring statuses included.
     exits: Vec<Positions>,
     /// What may be entered: all but the retiring statuses.
@@ -78,9 +93,15 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(statuses: &[StatusDefinition], policy: &Policy) -> Self {
-        let slug = |position: &usize| statuses.get(*position).map(|status| &status.slug);
-        let mut by_slug: Vec<usize> = (0..statuses.len()).collect();
-        by_slug.sort_by(|a, b| slug(a).cmp(&slug(b)));
+        let positions = statuses.iter().enumerate();
+        let mut ordered: Vec<(&str, usize)> = positions
+            .map(|(position, status)| (status.slug.as_str(), position))
+            .collect();
+        ordered.sort_unstable();
+        let by_slug = ordered
+            .into_iter()
+            .map(|(slug, position)| (Beginning::of(slug), position))
+            .collect();
         let mut graph = Self {
             by_slug,
             exits: vec![Positions::default(); statuses.len()],
@@ -115,15 +136,15 @@ impl Graph {
     }
 
     pub(super) fn position(&self, statuses: &[StatusDefinition], slug: &str) -> Option<usize> {
-        let found = self.by_slug.binary_search_by(|position| {
-            statuses
-                .get(*position)
-                .map_or("", |status| status.slug.as_str())
-                .cmp(slug)
+        let beginning = Beginning::of(slug);
+        let found = self.by_slug.binary_search_by(|(known, position)| {
+            known.cmp(&beginning).then_with(|| {
+                let known = statuses.get(*position);
+                known.map_or("", |status| status.slug.as_str()).cmp(slug)
+            })
         });
-        found
-            .ok()
-            .and_then(|index| self.by_slug.get(index).copied())
+        let (_, position) = self.by_slug.get(found.ok()?)?;
+        Some(*position)
     }
 
     /// What the policy allows out of a position, retiring statuses included.

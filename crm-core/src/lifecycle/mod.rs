@@ -44,6 +44,7 @@ mod properties;
 mod refused;
 mod requirements;
 mod revision;
+mod step;
 mod transition;
 
 pub use builder::LifecycleBuilder;

@@ -171,10 +171,7 @@ mod tests {
     fn fields_are_listed_as_people_say_them() {
         let fields = [Field::Company, Field::Phone, Field::Value];
         assert_eq!(spoken(&fields[..1]), "company");
-        assert_eq!(
-            spoken(&fields[..2]),
-            "company and value".replace("value", "phone")
-        );
+        assert_eq!(spoken(&fields[..2]), "company and phone");
         assert_eq!(spoken(&fields), "company, phone and value");
         assert_eq!(spoken(&[]), "");
     }

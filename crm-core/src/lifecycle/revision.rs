@@ -3,7 +3,7 @@
 use super::check::check;
 use super::definition::{MAX_STATUSES, StatusDefinition, StatusId};
 use super::draft::{between, each_once, note};
-use super::edit::{Change, Step};
+use super::step::{Change, Step};
 use super::{
     Colour, Fault, Lifecycle, LifecycleInvalid, Parts, Place, Policy, StatusDraft, StatusKind,
 };
