@@ -17,6 +17,8 @@
 pub mod clock;
 pub mod crm;
 pub mod event;
+#[cfg(feature = "csv")]
+pub mod import;
 pub mod index;
 pub mod lead;
 pub mod lifecycle;

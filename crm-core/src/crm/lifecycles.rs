@@ -72,9 +72,7 @@ impl Crm {
         edit: impl Fn(LifecycleEdit) -> LifecycleEdit + Send,
     ) -> Result<Lifecycle, CrmError> {
         self.ready()?;
-        if !self.sight.is_all() {
-            return Err(CrmError::OutOfScope);
-        }
+        self.must_see_all()?;
         let mut attempt = 0;
         loop {
             let known = self.fresh_rules().await?;
@@ -114,6 +112,15 @@ impl Crm {
     pub async fn remove_status(&self, status: &LeadStatus) -> Result<Lifecycle, CrmError> {
         self.edit_lifecycle(|edit| edit.remove(status.clone()))
             .await
+    }
+
+    /// The lifecycle is everybody's: a handle restricted to some leads may only read it.
+    pub(super) fn must_see_all(&self) -> Result<(), CrmError> {
+        if self.sight.is_all() {
+            Ok(())
+        } else {
+            Err(CrmError::OutOfScope)
+        }
     }
 
     async fn store(&self, edited: Lifecycle, rules: &Rules) -> Result<Lifecycle, RepositoryError> {

@@ -5,6 +5,7 @@
 //! hands it to the [`Repository`]. When somebody else was faster it reads again, checks again and
 //! tries again.
 
+mod batch;
 mod error;
 mod hooks;
 mod lifecycles;

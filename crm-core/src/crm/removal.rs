@@ -41,7 +41,12 @@ impl Crm {
         let retiring = self
             .edit_lifecycle(|edit| edit.retire(status.clone(), destination.clone()))
             .await?;
-        self.finish_removal(retiring, status).await
+        // A version that the caller named was that of the first edit.
+        let going_on = Self {
+            expected: None,
+            ..self.clone()
+        };
+        going_on.finish_removal(retiring, status).await
     }
 
     /// Goes on with every removal that was interrupted. Does nothing if there is none.
@@ -50,6 +55,7 @@ impl Crm {
     ///
     /// As [`remove_status_into`](Self::remove_status_into).
     pub async fn resume_removals(&self) -> Result<Lifecycle, CrmError> {
+        self.must_see_all()?;
         let mut lifecycle = self.lifecycle().await?;
         let is_retiring = |status: &&StatusDefinition| status.is_retiring();
         while let Some(next) = lifecycle.statuses().iter().find(is_retiring) {

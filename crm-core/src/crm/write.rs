@@ -4,16 +4,15 @@ use super::operation::{Operation, Plan, Wish};
 use super::rules::Rules;
 use super::{Crm, CrmError, Happened};
 use crate::event::{CommitId, LeadEvent, Stamp};
-use crate::lead::{Invalid, Lead, LeadId, LeadPatch, NewLead, ProblemKind, Version};
+use crate::lead::{Invalid, Lead, LeadId, LeadPatch, NewLead};
 use crate::repository::{
-    Applied, Change, ChangeSet, Committed, Fingerprint, MAX_CHANGES, RepositoryError,
-    RepositoryErrorKind,
+    Applied, Change, ChangeSet, Committed, Fingerprint, RepositoryError, RepositoryErrorKind,
 };
 use std::time::Duration;
 
 /// How often a write is tried. Each conflict means that somebody else's write was made, so only a
 /// crowd on one lead comes near it.
-const MAX_ATTEMPTS: u32 = 100;
+pub(super) const MAX_ATTEMPTS: u32 = 100;
 /// The first tries follow one another at once; then waits grow up to the longest.
 const EAGER_ATTEMPTS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
@@ -33,86 +32,6 @@ impl Crm {
         })
         .await?
         .lead()
-    }
-
-    /// Creates many leads in one commit: those that are right. The answer has one entry for each,
-    /// in order: the lead, or why it was refused.
-    ///
-    /// An idempotency key does not apply here.
-    ///
-    /// # Errors
-    ///
-    /// More than [`MAX_CHANGES`] leads; a failing storage, and then none was created.
-    pub async fn create_many(
-        &self,
-        new: &[NewLead],
-    ) -> Result<Vec<Result<Lead, CrmError>>, CrmError> {
-        self.ready()?;
-        if new.len() > MAX_CHANGES {
-            let kind = ProblemKind::TooLong {
-                max: MAX_CHANGES,
-                unit: "leads",
-            };
-            return Err(Invalid::one("leads", kind).into());
-        }
-        let ids: Vec<LeadId> = new.iter().map(|_| LeadId::new(self.now())).collect();
-        let stamp = self.stamp(CommitId::random());
-        let mut known = self.known_rules().await?;
-        let mut attempt = 0;
-        loop {
-            let rules = known.rules();
-            let mut answers = Vec::with_capacity(new.len());
-            let mut changes = Vec::with_capacity(new.len());
-            let mut doubtful = false;
-            for (new, id) in new.iter().zip(&ids) {
-                let plan = self.plan_creation(*id, new, &rules.lifecycle, &stamp).await;
-                doubtful |= plan.as_ref().is_err_and(CrmError::depends_on_rules);
-                answers.push(plan.map(|plan| {
-                    changes.extend(plan.change);
-                    plan.lead
-                }));
-            }
-            if doubtful && !known.is_fresh() {
-                known = self.fresh_rules().await?;
-                continue;
-            }
-            if changes.is_empty() {
-                return Ok(answers);
-            }
-            let committed = match self.store_rules(rules).await {
-                Ok(version) => {
-                    let set = ChangeSet::new(stamp.commit, Some(version), changes)?;
-                    self.commit(&set).await
-                }
-                Err(error) => Err(error),
-            };
-            match committed {
-                Ok(_) => return Ok(answers),
-                Err(error) if attempt < MAX_ATTEMPTS && is_about_rules(&error) => {
-                    attempt += 1;
-                    self.back_off(attempt).await;
-                    known = self.fresh_rules().await?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Stores the default lifecycle of a tenant that has none yet; says which version is stored.
-    async fn store_rules(&self, rules: &Rules) -> Result<Version, RepositoryError> {
-        if let Some(version) = rules.stored {
-            return Ok(version);
-        }
-        let lifecycle = rules.lifecycle.clone();
-        let version = lifecycle.version();
-        let change = Change::ReplaceLifecycle {
-            expected: None,
-            lifecycle,
-        };
-        let set =
-            ChangeSet::new(CommitId::random(), Some(version), vec![change]).map_err(unexpected)?;
-        self.commit(&set).await?;
-        Ok(version)
     }
 
     /// Changes fields, and the status if the patch names one. A patch that changes nothing commits
@@ -300,7 +219,8 @@ impl Crm {
                 },
             );
         }
-        if done.applied == Applied::Now {
+        // What a repeated try finds done was done by the try before it.
+        if done.applied == Applied::Now || attempt > 0 {
             self.tell(set).await;
         }
         Ok(done)

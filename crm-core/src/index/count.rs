@@ -4,6 +4,7 @@ use super::plan::{Plan, Way};
 use super::walk::{Step, Walk, race};
 use super::{IndexReader, counters_for};
 use crate::query::{Direction, LeadFilter, TotalCount, first_with_prefix, search_words};
+use std::borrow::Borrow as _;
 
 /// Counts the leads that pass a filter: all of them, or up to a number, beyond which it only tells
 /// that there are more.
@@ -103,20 +104,19 @@ impl<R: IndexReader> Count<'_, R> {
     }
 
     fn counts(&self, way: &Way, step: &Step<'_, '_, R>) -> Result<bool, R::Error> {
-        let Some(lead) = self.reader.lead(step.id)? else {
+        let Some(record) = self.reader.lead(step.id)? else {
             return Ok(false);
         };
-        if !self.filter.matches_but_words(&lead) {
+        let lead = record.borrow();
+        if !self.filter.matches(lead) {
             return Ok(false);
         }
-        if self.filter.words.is_empty() {
+        // A lead comes once for each of its words that begins so; the first of them stands for it.
+        let Some(prefix) = &way.word else {
             return Ok(true);
-        }
-        let words = search_words(&lead);
-        // A lead comes once for each word that begins so; the first of them stands for it.
-        let is_first = way.word.as_deref().is_none_or(|prefix| {
-            first_with_prefix(&words, prefix).is_some_and(|word| word.as_bytes() == step.word())
-        });
-        Ok(is_first && self.filter.words.match_all(&words))
+        };
+        let words = search_words(lead);
+        let first = first_with_prefix(&words, prefix);
+        Ok(first.is_some_and(|word| word.as_bytes() == step.word()))
     }
 }

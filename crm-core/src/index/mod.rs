@@ -34,6 +34,8 @@
 //! wins. So a text search costs its rarest word's matches, unless a page is filled sooner.
 
 mod changes;
+#[cfg(test)]
+mod costs;
 mod count;
 mod counters;
 mod entries;

@@ -86,29 +86,25 @@ impl Parts {
 impl Plan {
     /// For a page of a list.
     pub(super) fn list(filter: &LeadFilter, listing: &Listing<'_>) -> Self {
-        let ways = Planner {
-            filter,
-            listing: Some(listing),
-        };
-        Self::choose(filter, ways.all(), |way| way.is_ordered)
+        let listing = Some(listing);
+        Planner { filter, listing }.plan()
     }
 
     /// For counting. A filter that the counters know has no way.
     pub(super) fn count(filter: &LeadFilter) -> Self {
-        let ways = Planner {
-            filter,
-            listing: None,
-        };
-        Self::choose(filter, ways.all(), |_| true)
+        let listing = None;
+        Planner { filter, listing }.plan()
     }
+}
 
-    fn choose(filter: &LeadFilter, mut ways: Vec<Way>, fits: impl Fn(&Way) -> bool) -> Self {
-        let parts = Parts::of(filter);
-        let is_exact = |way: &Way| way.covers.contains(parts) && fits(way);
-        match ways.iter().position(is_exact) {
-            Some(exact) => Self::Exact(ways.swap_remove(exact)),
-            None => Self::Race(ways),
-        }
+impl Way {
+    /// Whether this way is sure to arrive before another: it has no key that the other has not, and
+    /// whatever ends the other early ends it, too.
+    fn beats(&self, other: &Self) -> bool {
+        self.covers != other.covers
+            && self.covers.contains(other.covers)
+            && !other.covers.contains(Parts::SOME)
+            && (self.is_ordered || !other.is_ordered)
     }
 }
 
@@ -118,27 +114,65 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Every way that narrows, or is in the order of the list.
-    fn all(&self) -> Vec<Way> {
-        let filter = self.filter;
-        let mut ways = Vec::with_capacity(4);
-
+    fn plan(&self) -> Plan {
+        let parts = Parts::of(self.filter);
         let statuses = self.statuses();
-        let users = self.assignee_and_statuses();
-        for by in [SortBy::CreatedAt, SortBy::UpdatedAt] {
-            ways.extend(self.by_value(&users, by));
-        }
-        ways.extend(self.by_value(&statuses, SortBy::StatusChangedAt));
+        let with_user = self.assignee_and_statuses(&statuses);
+        let users = with_user.as_ref().unwrap_or(&statuses);
+        let mut ways = Vec::new();
 
+        let sorted_by = self.listing.map(|listing| listing.sort.by);
+        if let Some(listing) = self.listing {
+            let own = match listing.sort.by {
+                by @ (SortBy::CreatedAt | SortBy::UpdatedAt) => self.by_value(users, by),
+                by @ SortBy::StatusChangedAt => self.by_value(&statuses, by),
+                SortBy::Status => Some(self.by_status(listing)),
+                by => self.by_value(&Given::nothing(), by),
+            };
+            match own {
+                // Most lists end here.
+                Some(own) if own.covers.contains(parts) => return Plan::Exact(own),
+                own => ways.extend(own),
+            }
+        }
+        for (given, by) in [
+            (users, SortBy::CreatedAt),
+            (users, SortBy::UpdatedAt),
+            (&statuses, SortBy::StatusChangedAt),
+        ] {
+            // Without a range of its own, an index has no other leads than the first.
+            let narrows = by == SortBy::CreatedAt || self.range_of(by).covers != Parts::NONE;
+            if narrows && sorted_by != Some(by) {
+                ways.extend(self.by_value(given, by));
+            }
+        }
+        self.add_single_filters(&mut ways);
+
+        let is_exact =
+            |way: &Way| way.covers.contains(parts) && (way.is_ordered || self.listing.is_none());
+        if let Some(exact) = ways.iter().position(is_exact) {
+            return Plan::Exact(ways.swap_remove(exact));
+        }
+        let is_beaten = |way: &Way| ways.iter().any(|other| other.beats(way));
+        let beaten: Vec<bool> = ways.iter().map(is_beaten).collect();
+        let mut beaten = beaten.into_iter();
+        ways.retain(|_| beaten.next() != Some(true));
+        Plan::Race(ways)
+    }
+
+    fn add_single_filters(&self, ways: &mut Vec<Way>) {
+        let filter = self.filter;
         if !filter.sources.is_empty() {
             let sources = filter.sources.iter();
             let sources = sources.map(|source| part(source.as_str())).collect();
             let given = Given::new(Prefix::Source, Parts::SOURCE, sources);
             ways.extend(self.by_value(&given, SortBy::CreatedAt));
         }
-        let of_several = |several, alone| if several { Parts::SOME } else { alone };
+        let covers = match filter.tags.len() {
+            1 => Parts::TAGS,
+            _ => Parts::SOME,
+        };
         for tag in &filter.tags {
-            let covers = of_several(filter.tags.len() > 1, Parts::TAGS);
             let given = Given::new(Prefix::Tag, covers, vec![part(tag.as_str())]);
             ways.extend(self.by_value(&given, SortBy::CreatedAt));
         }
@@ -147,15 +181,6 @@ impl Planner<'_> {
             ways.extend(self.by_value(&given, SortBy::CreatedAt));
         }
         ways.extend(filter.words.iter().map(|word| self.by_word(word)));
-
-        if let Some(listing) = self.listing {
-            match listing.sort.by {
-                SortBy::CreatedAt | SortBy::UpdatedAt | SortBy::StatusChangedAt => {}
-                SortBy::Status => ways.push(self.by_status(listing)),
-                by => ways.extend(self.by_value(&Given::nothing(), by)),
-            }
-        }
-        ways
     }
 
     fn statuses(&self) -> Given {
@@ -167,11 +192,8 @@ impl Planner<'_> {
         Given::new(Prefix::Status, Parts::STATUS, parts)
     }
 
-    fn assignee_and_statuses(&self) -> Given {
-        let statuses = self.statuses();
-        let Some(assignee) = &self.filter.assignee else {
-            return statuses;
-        };
+    fn assignee_and_statuses(&self, statuses: &Given) -> Option<Given> {
+        let assignee = self.filter.assignee.as_ref()?;
         let mut who = Vec::new();
         write_assignee(assignee, &mut who);
         let parts = statuses
@@ -185,7 +207,7 @@ impl Planner<'_> {
                 Parts::ASSIGNEE.and(Parts::STATUS),
             ),
         };
-        Given::new(prefix, covers, parts.collect())
+        Some(Given::new(prefix, covers, parts.collect()))
     }
 
     /// The way through an index with values, unless it neither narrows nor orders.

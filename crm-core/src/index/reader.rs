@@ -2,7 +2,7 @@
 
 use super::IndexKey;
 use crate::lead::{Lead, LeadId};
-use std::borrow::Cow;
+use std::borrow::Borrow;
 
 /// Reads the keys, leads and counters of one tenant, as [`index_changes`](super::index_changes) and
 /// [`counter_changes`](super::counter_changes) left them.
@@ -14,9 +14,9 @@ use std::borrow::Cow;
 /// ```
 /// use crm_core::index::{IndexKey, IndexReader};
 /// use crm_core::lead::{Lead, LeadId};
-/// use std::borrow::Cow;
 /// use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 /// use std::convert::Infallible;
+/// use std::ops::Bound;
 ///
 /// #[derive(Default)]
 /// struct Shelves {
@@ -32,13 +32,19 @@ use std::borrow::Cow;
 ///         btree_set::Range<'a, IndexKey>,
 ///         fn(&'a IndexKey) -> Result<&'a IndexKey, Infallible>,
 ///     >;
+///     type Record<'a> = &'a Lead;
 ///
 ///     fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_> {
-///         self.keys.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to))).map(Ok)
+///         let range = (Bound::Included(from), Bound::Excluded(to));
+///         self.keys.range::<[u8], _>(range).map(Ok)
 ///     }
 ///
-///     fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Infallible> {
-///         Ok(self.leads.get(&id).map(Cow::Borrowed))
+///     fn lead(&self, id: LeadId) -> Result<Option<&Lead>, Infallible> {
+///         Ok(self.leads.get(&id))
+///     }
+///
+///     fn into_lead(lead: &Lead) -> Lead {
+///         lead.clone()
 ///     }
 ///
 ///     fn counter(&self, key: &IndexKey) -> Result<i128, Infallible> {
@@ -60,6 +66,11 @@ pub trait IndexReader {
     where
         Self: 'a;
 
+    /// A lead, as the backend holds it or has read it.
+    type Record<'a>: Borrow<Lead>
+    where
+        Self: 'a;
+
     /// The keys from `from` up to but not including `to`, in byte order. `from` is always below
     /// `to`.
     fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_>;
@@ -69,7 +80,10 @@ pub trait IndexReader {
     /// # Errors
     ///
     /// The backend's.
-    fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Self::Error>;
+    fn lead(&self, id: LeadId) -> Result<Option<Self::Record<'_>>, Self::Error>;
+
+    /// The lead itself, to be shown: only what a page shows is copied.
+    fn into_lead(record: Self::Record<'_>) -> Lead;
 
     /// A counter; zero if it was never added to.
     ///

@@ -7,7 +7,6 @@ use crate::query::{Archived, LeadQuery, Sort, SortBy};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, btree_set};
 use std::convert::Infallible;
@@ -100,6 +99,7 @@ impl IndexReader for Shelves {
     type Error = Infallible;
     type Key<'a> = &'a IndexKey;
     type Keys<'a> = Counted<'a>;
+    type Record<'a> = &'a Lead;
 
     fn keys(&self, from: &[u8], to: &[u8]) -> Counted<'_> {
         let bounds = (Bound::Included(from), Bound::Excluded(to));
@@ -109,9 +109,13 @@ impl IndexReader for Shelves {
         }
     }
 
-    fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Infallible> {
+    fn lead(&self, id: LeadId) -> Result<Option<&Lead>, Infallible> {
         self.leads_read.update(|read| read + 1);
-        Ok(self.leads.get(&id).map(Cow::Borrowed))
+        Ok(self.leads.get(&id))
+    }
+
+    fn into_lead(lead: &Lead) -> Lead {
+        lead.clone()
     }
 
     fn counter(&self, key: &IndexKey) -> Result<i128, Infallible> {

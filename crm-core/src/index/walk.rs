@@ -7,6 +7,7 @@ use crate::lead::LeadId;
 use crate::query::{Direction, Position, SortBy, ValueKind};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// Walks segments one after another, the ranges of each merged. It reads one key of each range of a
 /// segment to begin with, and then one for each key it gives.
@@ -16,20 +17,15 @@ pub(super) struct Walk<'w, 'r, R: IndexReader> {
     direction: Direction,
     holds: &'w Holds,
     heads: BinaryHeap<Head<'r, R>>,
-    /// The range whose key was given last: it is read on only when another is asked for.
-    given: Option<Range<'r, R>>,
-}
-
-struct Range<'r, R: IndexReader + 'r> {
-    keys: R::Keys<'r>,
-    prefix: usize,
-    direction: Direction,
 }
 
 /// A range with its next key.
 struct Head<'r, R: IndexReader + 'r> {
-    key: R::Key<'r>,
-    range: Range<'r, R>,
+    /// `None` once it has been given: the range is read on only when another is asked for.
+    key: Option<R::Key<'r>>,
+    keys: R::Keys<'r>,
+    prefix: usize,
+    direction: Direction,
 }
 
 /// A key that was read.
@@ -50,63 +46,73 @@ impl<'w, 'r, R: IndexReader> Walk<'w, 'r, R> {
             direction,
             holds: &Holds::Words,
             heads: BinaryHeap::new(),
-            given: None,
         }
     }
 
     /// The next key.
     pub(super) fn step(&mut self) -> Result<Option<Step<'w, 'r, R>>, R::Error> {
         loop {
-            if let Some(range) = self.given.take() {
-                self.heads.extend(range.read()?);
+            if let Some(mut given) = self.heads.peek_mut()
+                && given.key.is_none()
+                && !given.read()?
+            {
+                PeekMut::pop(given);
             }
             while self.heads.is_empty() {
                 let Some(segment) = self.segments.next() else {
                     return Ok(None);
                 };
-                self.holds = &segment.holds;
-                for range in &segment.ranges {
-                    let range = Range {
-                        keys: self.reader.keys(&range.from, &range.to),
-                        prefix: range.prefix,
-                        direction: self.direction,
-                    };
-                    self.heads.extend(range.read()?);
-                }
+                self.begin(segment)?;
             }
-            let Some(Head { key, range }) = self.heads.pop() else {
+            let Some(mut next) = self.heads.peek_mut() else {
                 return Ok(None);
             };
-            let prefix = range.prefix;
-            self.given = Some(range);
+            let Some(key) = next.key.take() else {
+                continue;
+            };
             // A key without an id is none of ours.
             if let Some((_, id)) = key.as_ref().split_last_chunk::<ID>() {
                 return Ok(Some(Step {
                     id: LeadId::from_bytes(*id),
                     key,
-                    prefix,
+                    prefix: next.prefix,
                     holds: self.holds,
                 }));
             }
         }
     }
-}
 
-impl<'r, R: IndexReader> Range<'r, R> {
-    fn read(mut self) -> Result<Option<Head<'r, R>>, R::Error> {
-        let key = match self.direction {
-            Direction::Ascending => self.keys.next(),
-            Direction::Descending => self.keys.next_back(),
-        };
-        let key = key.transpose()?;
-        Ok(key.map(|key| Head { key, range: self }))
+    fn begin(&mut self, segment: &'w Segment) -> Result<(), R::Error> {
+        self.holds = &segment.holds;
+        for range in &segment.ranges {
+            let mut head = Head {
+                key: None,
+                keys: self.reader.keys(&range.from, &range.to),
+                prefix: range.prefix,
+                direction: self.direction,
+            };
+            if head.read()? {
+                self.heads.push(head);
+            }
+        }
+        Ok(())
     }
 }
 
 impl<R: IndexReader> Head<'_, R> {
-    fn suffix(&self) -> &[u8] {
-        let key = self.key.as_ref();
-        key.get(self.range.prefix..).unwrap_or_default()
+    /// Reads the next key; false at the end.
+    fn read(&mut self) -> Result<bool, R::Error> {
+        let key = match self.direction {
+            Direction::Ascending => self.keys.next(),
+            Direction::Descending => self.keys.next_back(),
+        };
+        self.key = key.transpose()?;
+        Ok(self.key.is_some())
+    }
+
+    fn suffix(&self) -> Option<&[u8]> {
+        let key = self.key.as_ref()?.as_ref();
+        Some(key.get(self.prefix..).unwrap_or_default())
     }
 }
 
@@ -137,13 +143,17 @@ impl<R: IndexReader> Step<'_, '_, R> {
     }
 }
 
-/// The greatest head is the next.
+/// The greatest is the next: one that was given, to be read on, then by the direction.
 impl<R: IndexReader> Ord for Head<'_, R> {
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.suffix().cmp(other.suffix());
-        match self.range.direction {
-            Direction::Ascending => order.reverse(),
-            Direction::Descending => order,
+        match (self.suffix(), other.suffix()) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(one), Some(other)) => match self.direction {
+                Direction::Ascending => other.cmp(one),
+                Direction::Descending => one.cmp(other),
+            },
         }
     }
 }
@@ -156,7 +166,7 @@ impl<R: IndexReader> PartialOrd for Head<'_, R> {
 
 impl<R: IndexReader> PartialEq for Head<'_, R> {
     fn eq(&self, other: &Self) -> bool {
-        self.suffix() == other.suffix()
+        self.cmp(other) == Ordering::Equal
     }
 }
 

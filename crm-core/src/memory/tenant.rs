@@ -11,7 +11,6 @@ use crate::repository::{
     Change, ChangeSet, Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError,
     RepositoryErrorKind, StatusTotals,
 };
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 use std::convert::Infallible;
@@ -427,8 +426,14 @@ impl IndexReader for Tenant {
             .map(Ok)
     }
 
-    fn lead(&self, id: LeadId) -> Result<Option<Cow<'_, Lead>>, Infallible> {
-        Ok(self.leads.get(&id).map(Cow::Borrowed))
+    type Record<'a> = &'a Lead;
+
+    fn lead(&self, id: LeadId) -> Result<Option<&Lead>, Infallible> {
+        Ok(self.leads.get(&id))
+    }
+
+    fn into_lead(record: &Lead) -> Lead {
+        record.clone()
     }
 
     fn counter(&self, key: &IndexKey) -> Result<i128, Infallible> {

@@ -1,7 +1,6 @@
 //! Which leads: the filters of a query, and what each of them means.
 
 use super::SearchWords;
-use super::words::search_words;
 use crate::lead::{EmailAddress, Lead, LeadSource, LeadStatus, Tag, UserId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -43,12 +42,6 @@ impl LeadFilter {
     /// Whether a lead passes every filter: the reference that all backends are held against.
     #[must_use]
     pub fn matches(&self, lead: &Lead) -> bool {
-        self.matches_but_words(lead)
-            && (self.words.is_empty() || self.words.match_all(&search_words(lead)))
-    }
-
-    /// All filters but the text search, which takes far longer than the others together.
-    pub(crate) fn matches_but_words(&self, lead: &Lead) -> bool {
         let since = |time| micros(lead.status_changed_at) <= micros(time);
         let has = |tag: &TagKey| lead.tags.iter().any(|of_lead| of_lead.key() == tag.0);
         let address = |key: &EmailKey| lead.email.as_ref().is_some_and(|own| own.key() == key.0);
@@ -62,6 +55,7 @@ impl LeadFilter {
             && self.in_status_since.is_none_or(since)
             && self.tags.iter().all(has)
             && self.email.as_ref().is_none_or(address)
+            && self.words.find(lead)
     }
 }
 

@@ -52,7 +52,8 @@ impl Position {
 
     fn to_bytes(&self) -> Vec<u8> {
         let key = self.key.as_deref();
-        let mut bytes = vec![if key.is_some() { HAS_VALUE } else { HAS_NONE }];
+        let mut bytes = Vec::with_capacity(1 + key.map_or(0, <[u8]>::len) + ID);
+        bytes.push(if key.is_some() { HAS_VALUE } else { HAS_NONE });
         bytes.extend_from_slice(key.unwrap_or_default());
         bytes.extend_from_slice(self.id.as_bytes());
         bytes
@@ -138,7 +139,8 @@ impl LeadQuery {
             _ => &[],
         };
         // Fails only for types that do not know their length, which a filter holds none of.
-        let question = postcard::to_allocvec(&(self.filter(), self.sorting(), order));
+        let question = (self.filter(), self.sorting(), order);
+        let question = postcard::to_extend(&question, Vec::with_capacity(128));
         Binding::new(
             "leads",
             &[tenant.as_str().as_bytes(), &question.unwrap_or_default()],

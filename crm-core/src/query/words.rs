@@ -1,6 +1,6 @@
 //! Text search: the words a search asks for, and the words a lead is found by.
 
-use crate::lead::{EmailAddress, Invalid, Lead, ProblemKind};
+use crate::lead::{EmailAddress, Invalid, Lead, PhoneNumber, ProblemKind};
 use crate::text;
 use serde::Serialize;
 use std::fmt;
@@ -67,11 +67,14 @@ impl SearchWords {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether each word is the beginning of one of these, which [`search_words`] gave.
+    /// Whether each word is the beginning of one of [`search_words`].
     #[must_use]
-    pub fn match_all(&self, words_of_lead: &[String]) -> bool {
-        self.iter()
-            .all(|word| first_with_prefix(words_of_lead, word).is_some())
+    pub fn find(&self, lead: &Lead) -> bool {
+        self.iter().all(|word| {
+            let in_text = texts(lead).any(|text| has_word(text, word));
+            // A phone's words are made of digits.
+            in_text || (word.starts_with(char::is_numeric) && has_phone(lead, word))
+        })
     }
 }
 
@@ -82,19 +85,39 @@ impl fmt::Debug for SearchWords {
     }
 }
 
-/// The words a lead is found by: of its name, e-mail and company, and what
-/// [`text::phone_words`] makes of its phone. Folded, sorted, each once.
-///
-/// A backend indexes exactly these.
-#[must_use]
-pub fn search_words(lead: &Lead) -> Vec<String> {
+fn texts(lead: &Lead) -> impl Iterator<Item = &str> {
     let texts = [
         lead.first_name.as_deref(),
         lead.last_name.as_deref(),
         lead.email.as_ref().map(EmailAddress::as_str),
         lead.company.as_deref(),
     ];
-    let mut words: Vec<String> = texts.into_iter().flatten().flat_map(text::words).collect();
+    texts.into_iter().flatten()
+}
+
+fn has_word(text: &str, prefix: &str) -> bool {
+    if !text.is_ascii() {
+        return text::words(text).any(|word| word.starts_with(prefix));
+    }
+    // Most texts are ASCII, where folding is only the case, and searches look at many leads.
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter_map(|word| word.get(..prefix.len()))
+        .any(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn has_phone(lead: &Lead, prefix: &str) -> bool {
+    let phone = lead.phone.as_ref().map(PhoneNumber::as_str);
+    let mut words = phone.into_iter().flat_map(text::phone_words);
+    words.any(|word| word.starts_with(prefix))
+}
+
+/// The words a lead is found by: of its name, e-mail and company, and what
+/// [`text::phone_words`] makes of its phone. Folded, sorted, each once.
+///
+/// A backend indexes exactly these.
+#[must_use]
+pub fn search_words(lead: &Lead) -> Vec<String> {
+    let mut words: Vec<String> = texts(lead).flat_map(text::words).collect();
     if let Some(phone) = &lead.phone {
         words.extend(text::phone_words(phone.as_str()));
     }
@@ -116,6 +139,7 @@ pub(crate) fn first_with_prefix<'a>(words: &'a [String], prefix: &str) -> Option
 mod tests {
     use super::*;
     use crate::query::testing::lead;
+    use proptest::prelude::*;
 
     fn finds(text: &str) -> bool {
         let mut lead = lead(1);
@@ -124,9 +148,7 @@ mod tests {
         lead.email = Some("jose.obrien@example.com".parse().unwrap());
         lead.company = Some("Straße & Söhne".into());
         lead.phone = Some("+263 77 123 4567".parse().unwrap());
-        SearchWords::parse(text)
-            .unwrap()
-            .match_all(&search_words(&lead))
+        SearchWords::parse(text).unwrap().find(&lead)
     }
 
     #[test]
@@ -147,6 +169,25 @@ mod tests {
         }
         for text in ["osé", "jose smith", "rien", "7654321", "josef"] {
             assert!(!finds(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_the_words_of_a_lead_begin_with(
+            first in "[a-cA-C .\u{301}é1٢-]{0,12}",
+            company in "\\PC{0,20}|[aß]{60,70}",
+            phone in "[+]?[0-9٢]{3,12}",
+            search in "[a-cA-C éß12]{1,8}|[0-9٢]{1,12}|[aß]{60,70}|\\PC{1,6}",
+        ) {
+            let mut lead = lead(1);
+            lead.first_name = Some(first);
+            lead.company = Some(company);
+            lead.phone = Some(phone.parse().unwrap());
+            let Ok(search) = SearchWords::parse(&search) else { return Ok(()) };
+            let words = search_words(&lead);
+            let every = search.iter().all(|prefix| words.iter().any(|word| word.starts_with(prefix)));
+            prop_assert_eq!(search.find(&lead), every);
         }
     }
 
