@@ -114,7 +114,7 @@ fn end_key(by: Option<SortBy>, lead: &Lead, key: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::index::testing::any_lead;
-    use crate::lead::LeadId;
+    use crate::lead::{LeadId, Tag};
     use crate::query::{Position, search_words};
     use proptest::prelude::*;
     use std::cmp::Ordering;
@@ -223,7 +223,7 @@ mod tests {
                 keys.map(|key| read(index, key).1).collect()
             };
             let tags: Vec<_> = of(Index::TAG).concat();
-            let mut own: Vec<_> = lead.tags.iter().map(|tag| tag.key()).collect();
+            let mut own: Vec<_> = lead.tags.iter().map(Tag::key).collect();
             own.sort();
             prop_assert_eq!(tags, own);
             prop_assert_eq!(of(Index::WORD).concat(), search_words(&lead));

@@ -28,10 +28,15 @@
 //! | query | keys | leads |
 //! | --- | --- | --- |
 //! | every sort without filter; created and updated by status, by assignee, by both; status changed by status; source, one tag or e-mail in created order; ranges of the time sorted by | the page, one more, and one for each further value of an any-of filter | the page |
-//! | any other | (*w* + 1) × the least of: the matches of a filter, the leads of the sort's index up to the end of the page; *w* being the number of filters and words | as many |
+//! | any other | (*w* + 2) × the least of: the matches of a filter or word, the leads up to the end of the page in the order asked for; *w* being the number of filters and words | 2 × the same least |
 //!
 //! No statistics are kept to find the least: all ways are tried in step, and the first to arrive
-//! wins. So a text search costs its rarest word's matches, unless a page is filled sooner.
+//! wins. So a text search costs its rarest word's matches, unless a page is filled sooner. A way
+//! that arrives by counting its keys is then walked again to fetch the leads, so that no list of
+//! ids has to be held: memory is that of the page.
+//!
+//! Totals by nothing but statuses, assignee and archived leads read counters, one for each status;
+//! totals by one of the other filters above read its keys; any other is counted like a list.
 
 mod changes;
 #[cfg(test)]

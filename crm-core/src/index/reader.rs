@@ -12,8 +12,9 @@ use std::borrow::Borrow;
 /// the keys, so a lead that does not change meanwhile still appears exactly once.
 ///
 /// ```
-/// use crm_core::index::{IndexKey, IndexReader};
-/// use crm_core::lead::{Lead, LeadId};
+/// use crm_core::index::{IndexKey, IndexReader, find};
+/// use crm_core::lead::{Lead, LeadId, TenantId};
+/// use crm_core::query::{LeadQuery, Total};
 /// use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 /// use std::convert::Infallible;
 /// use std::ops::Bound;
@@ -51,6 +52,11 @@ use std::borrow::Borrow;
 ///         Ok(self.counters.get(key).copied().unwrap_or(0))
 ///     }
 /// }
+///
+/// let query = LeadQuery::new().status("qualified").total(Total::Exact);
+/// let page = find(&Shelves::default(), &TenantId::DEFAULT, &query, &[])?;
+/// assert!(page.items.is_empty());
+/// # Ok::<(), crm_core::index::FindError<Infallible>>(())
 /// ```
 pub trait IndexReader {
     /// What can go wrong while reading.

@@ -8,6 +8,7 @@
 //! How a query is answered is not decided here but in [`index`](crate::index), or by a database.
 
 mod builder;
+mod check;
 mod cursor;
 mod filter;
 mod page;

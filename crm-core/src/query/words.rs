@@ -177,7 +177,7 @@ mod tests {
         fn a_search_finds_what_the_words_of_a_lead_begin_with(
             first in "[a-cA-C .\u{301}é1٢-]{0,12}",
             company in "\\PC{0,20}|[aß]{60,70}",
-            phone in "[+]?[0-9٢]{3,12}",
+            phone in "(00|[+])?[1-9][0-9٢]{2,11}",
             search in "[a-cA-C éß12]{1,8}|[0-9٢]{1,12}|[aß]{60,70}|\\PC{1,6}",
         ) {
             let mut lead = lead(1);
