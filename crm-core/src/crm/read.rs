@@ -29,10 +29,9 @@ impl Crm {
     pub async fn list(&self, mut query: LeadQuery) -> Result<Page<Lead>, CrmError> {
         self.ready()?;
         self.check_query(&query).await?;
-        let Some(filter) = self.narrowed(query.filter()) else {
+        if !self.narrow(query.filter_mut()) {
             return Ok(Page::empty());
-        };
-        *query.filter_mut() = filter;
+        }
         Ok(self.shared.repository.find(&self.tenant, &query).await?)
     }
 
@@ -175,16 +174,22 @@ impl Crm {
     /// A filter within the handle's scope; `None` if nothing can match.
     pub(super) fn narrowed(&self, filter: &LeadFilter) -> Option<LeadFilter> {
         let mut filter = filter.clone();
+        self.narrow(&mut filter).then_some(filter)
+    }
+
+    /// Narrows a filter to the handle's scope; false if nothing can match.
+    fn narrow(&self, filter: &mut LeadFilter) -> bool {
         match &self.sight {
-            Sight::All => {}
-            Sight::Nothing => return None,
+            Sight::All => true,
+            Sight::Nothing => false,
             Sight::Of(user) => match &filter.assignee {
-                None => filter.assignee = Some(Assignee::User(user.clone())),
-                Some(Assignee::User(wanted)) if wanted == user => {}
-                Some(_) => return None,
+                None => {
+                    filter.assignee = Some(Assignee::User(user.clone()));
+                    true
+                }
+                Some(wanted) => *wanted == Assignee::User(user.clone()),
             },
         }
-        Some(filter)
     }
 
     async fn check_query(&self, query: &LeadQuery) -> Result<(), CrmError> {

@@ -16,11 +16,19 @@ pub struct IndexKey(Repr);
 
 /// With its tag and the length, as long as six words.
 const INLINE: usize = 46;
+/// With its tag and the pointer, as long as six words.
+const START: usize = 31;
 
 #[derive(Clone)]
 enum Repr {
+    /// What follows the bytes is zero.
     Inline { len: u8, bytes: [u8; INLINE] },
-    Heap(Box<[u8]>),
+    /// Long ones have their start beside the pointer: it nearly always decides, and what is behind
+    /// the pointer is elsewhere in memory.
+    Heap {
+        start: [u8; START],
+        bytes: Box<[u8]>,
+    },
 }
 
 impl IndexKey {
@@ -29,7 +37,14 @@ impl IndexKey {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
-            Repr::Heap(bytes) => bytes,
+            Repr::Heap { bytes, .. } => bytes,
+        }
+    }
+
+    fn start(&self) -> &[u8; START] {
+        match &self.0 {
+            Repr::Inline { bytes, .. } => bytes.first_chunk().unwrap_or(&[0; START]),
+            Repr::Heap { start, .. } => start,
         }
     }
 }
@@ -42,7 +57,10 @@ impl From<&[u8]> for IndexKey {
                 start.copy_from_slice(from);
                 Self(Repr::Inline { len, bytes })
             }
-            _ => Self(Repr::Heap(from.into())),
+            _ => Self(Repr::Heap {
+                start: *from.first_chunk().unwrap_or(&[0; START]),
+                bytes: from.into(),
+            }),
         }
     }
 }
@@ -81,9 +99,17 @@ impl PartialOrd for IndexKey {
     }
 }
 
+/// As slices compare.
 impl Ord for IndexKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(&**other)
+        if let (Repr::Inline { len, bytes }, Repr::Inline { len: n, bytes: b }) =
+            (&self.0, &other.0)
+        {
+            // Of two that are the same but for zeros, the shorter comes first.
+            return bytes.cmp(b).then(len.cmp(n));
+        }
+        let order = self.start().cmp(other.start());
+        order.then_with(|| (**self).cmp(&**other))
     }
 }
 

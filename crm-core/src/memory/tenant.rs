@@ -6,7 +6,7 @@ use crate::index::{
 };
 use crate::lead::{Currency, Lead, LeadId, LeadStatus, TenantId, UserId, Version};
 use crate::lifecycle::Lifecycle;
-use crate::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page};
+use crate::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page, SortBy};
 use crate::repository::{
     Change, ChangeSet, Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError,
     RepositoryErrorKind, StatusTotals,
@@ -18,7 +18,8 @@ use std::ops::Bound;
 
 #[derive(Default)]
 pub(super) struct Tenant {
-    leads: HashMap<LeadId, Lead>,
+    /// Boxed, so that a table that grows moves pointers and not leads.
+    leads: HashMap<LeadId, Box<Lead>>,
     keys: BTreeSet<IndexKey>,
     counters: BTreeMap<IndexKey, i128>,
     /// All events in the order they were committed: the feed. A cursor is a number of events.
@@ -42,7 +43,7 @@ impl Tenant {
     pub(super) fn get(&self, ids: &[LeadId]) -> Vec<Lead> {
         ids.iter()
             .filter_map(|id| self.leads.get(id))
-            .cloned()
+            .map(|lead| Lead::clone(lead))
             .collect()
     }
 
@@ -65,8 +66,10 @@ impl Tenant {
         tenant: &TenantId,
         query: &LeadQuery,
     ) -> Result<Page<Lead>, RepositoryError> {
+        // Only a list by status needs the order of the statuses.
         let order: Vec<LeadStatus> = self
             .lifecycle()
+            .filter(|_| query.sorting().by == SortBy::Status)
             .map(|known| known.order().cloned().collect())
             .unwrap_or_default();
         index::find(self, tenant, query, &order).map_err(|error| match error {
@@ -343,13 +346,13 @@ impl Tenant {
     fn apply(&mut self, change: &Change) {
         match change {
             Change::Create { lead, event } | Change::Update { lead, event } => {
-                let before = self.leads.insert(lead.id, lead.clone());
-                self.reindex(before.as_ref(), Some(lead));
+                let before = self.leads.insert(lead.id, Box::new(lead.clone()));
+                self.reindex(before.as_deref(), Some(lead));
                 self.append(event.clone());
             }
             Change::Delete { lead, event, .. } => {
                 let before = self.leads.remove(lead);
-                self.reindex(before.as_ref(), None);
+                self.reindex(before.as_deref(), None);
                 self.erase(*lead);
                 self.append(event.clone());
             }
@@ -422,14 +425,17 @@ impl IndexReader for Tenant {
 
     fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_> {
         self.keys
-            .range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)))
+            .range((
+                Bound::Included(IndexKey::from(from)),
+                Bound::Excluded(IndexKey::from(to)),
+            ))
             .map(Ok)
     }
 
     type Record<'a> = &'a Lead;
 
     fn lead(&self, id: LeadId) -> Result<Option<&Lead>, Infallible> {
-        Ok(self.leads.get(&id))
+        Ok(self.leads.get(&id).map(|lead| &**lead))
     }
 
     fn into_lead(record: &Lead) -> Lead {

@@ -129,6 +129,7 @@ impl TimeRange {
     }
 
     /// Whether a time is inside.
+    #[inline]
     #[must_use]
     pub fn contains(&self, time: DateTime<Utc>) -> bool {
         self.from.is_none_or(|from| micros(time) >= micros_up(from))
