@@ -54,8 +54,8 @@ impl Operation {
     /// What the caller asked for, as bytes that are the same when the same is asked again.
     pub(super) fn payload(&self) -> Vec<u8> {
         let json = match self {
-            // The id is made anew each time.
-            Self::Create { new, .. } => serde_json::to_vec(new),
+            // The id is made anew each time; the time of creation is not in the JSON of a new lead.
+            Self::Create { new, .. } => serde_json::to_vec(&(new, new.wanted_creation())),
             Self::Change { id, wish } => match wish {
                 Wish::Update(patch) => serde_json::to_vec(&(id, patch)),
                 Wish::Transition { to, reason } => serde_json::to_vec(&(id, to, reason)),

@@ -4,7 +4,7 @@ use super::scope::Sight;
 use super::{Crm, CrmError};
 use crate::event::{EventCursor, LeadEvent};
 use crate::lead::{Lead, LeadId};
-use crate::query::{Assignee, LeadFilter, LeadQuery, Limit, Page};
+use crate::query::{Assignee, LeadFilter, LeadQuery, Limit, Page, Total, TotalCount};
 use crate::report::{Pipeline, StuckLead, StuckQuery};
 use crate::repository::{Aggregate, Aggregated, EventPage, HistoryQuery};
 use std::collections::HashSet;
@@ -30,7 +30,12 @@ impl Crm {
         self.ready()?;
         self.check_query(&query).await?;
         if !self.narrow(query.filter_mut()) {
-            return Ok(Page::empty());
+            let mut page = Page::empty();
+            page.total = match query.wanted_total() {
+                Total::Skip => None,
+                Total::Exact | Total::UpTo(_) => Some(TotalCount::exact(0)),
+            };
+            return Ok(page);
         }
         Ok(self.shared.repository.find(&self.tenant, &query).await?)
     }
@@ -123,11 +128,12 @@ impl Crm {
         self.ready()?;
         let known = self.fresh_rules().await?;
         let lifecycle = &known.rules().lifecycle;
-        let mut search = query.start(&self.tenant, lifecycle, self.now())?;
-        let Some(filter) = self.narrowed(search.filter()) else {
+        let narrow = |filter: &LeadFilter| self.narrowed(filter);
+        let search = query.start(&self.tenant, lifecycle, self.now(), narrow)?;
+        let Some(mut search) = search else {
             return Ok(Page::empty());
         };
-        for part in search.parts(&filter) {
+        for part in search.parts() {
             let page = self
                 .shared
                 .repository

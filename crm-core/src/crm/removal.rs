@@ -5,13 +5,14 @@
 //! while a lead is left. Whoever repeats the call, or calls
 //! [`resume_removals`](crate::crm::Crm::resume_removals), goes on where it stopped.
 
-use super::write::is_about_rules;
+use super::write::{MAX_ATTEMPTS, is_about_rules};
 use super::{Crm, CrmError};
 use crate::event::{CommitId, LeadEvent};
-use crate::lead::{Lead, LeadStatus};
+use crate::lead::{Lead, LeadId, LeadStatus};
 use crate::lifecycle::{Lifecycle, StatusDefinition};
 use crate::query::{Archived, LeadQuery, Sort};
-use crate::repository::{Change, ChangeSet, MAX_CHANGES, RepositoryErrorKind};
+use crate::repository::{Change, ChangeSet, MAX_CHANGES, RepositoryError, RepositoryErrorKind};
+use std::collections::HashSet;
 
 impl Crm {
     /// Removes a status and moves its leads, archived ones included, to another.
@@ -42,11 +43,7 @@ impl Crm {
             .edit_lifecycle(|edit| edit.retire(status.clone(), destination.clone()))
             .await?;
         // A version that the caller named was that of the first edit.
-        let going_on = Self {
-            expected: None,
-            ..self.clone()
-        };
-        going_on.finish_removal(retiring, status).await
+        self.unpinned().finish_removal(retiring, status).await
     }
 
     /// Goes on with every removal that was interrupted. Does nothing if there is none.
@@ -60,9 +57,17 @@ impl Crm {
         let is_retiring = |status: &&StatusDefinition| status.is_retiring();
         while let Some(next) = lifecycle.statuses().iter().find(is_retiring) {
             let status = next.slug.clone();
-            lifecycle = self.finish_removal(lifecycle, &status).await?;
+            lifecycle = self.unpinned().finish_removal(lifecycle, &status).await?;
         }
         Ok(lifecycle)
+    }
+
+    /// The same, not bound to one version: what is begun has several steps.
+    fn unpinned(&self) -> Self {
+        Self {
+            expected: None,
+            ..self.clone()
+        }
     }
 
     async fn finish_removal(
@@ -70,6 +75,11 @@ impl Crm {
         mut lifecycle: Lifecycle,
         status: &LeadStatus,
     ) -> Result<Lifecycle, CrmError> {
+        // After a conflict fewer at a time, and without the lead it was about: those that somebody
+        // works on all the time must not hold up the others.
+        let mut at_once = MAX_CHANGES;
+        let mut busy: HashSet<LeadId> = HashSet::new();
+        let mut conflicts = 0;
         loop {
             let Some(definition) = lifecycle.get(status) else {
                 return Ok(lifecycle);
@@ -79,7 +89,10 @@ impl Crm {
                 return Ok(lifecycle);
             };
             let reason = format!("status \"{}\" was removed", definition.name);
-            let leads = self.leads_in(status).await?;
+            let mut leads = self.leads_in(status, at_once + busy.len()).await?;
+            if leads.iter().any(|lead| !busy.contains(&lead.id)) {
+                leads.retain(|lead| !busy.contains(&lead.id));
+            }
             if leads.is_empty() {
                 match self
                     .edit_lifecycle(|edit| edit.remove(status.clone()))
@@ -93,10 +106,20 @@ impl Crm {
             } else {
                 let set = self.moves(&leads, &destination, &reason, &lifecycle)?;
                 match self.commit(&set).await {
-                    Ok(_) => {}
+                    Ok(_) => {
+                        at_once = (at_once * 2).min(MAX_CHANGES);
+                        busy.clear();
+                        conflicts = 0;
+                    }
                     // Read again: a lead was changed, or the rules were.
-                    Err(error) if error.is_conflict() || is_about_rules(&error) => {}
-                    Err(error) if matches!(error.kind(), RepositoryErrorKind::Gone { .. }) => {}
+                    Err(error) if conflicts < MAX_ATTEMPTS && was_overtaken(&error) => {
+                        if let RepositoryErrorKind::Conflict { lead, .. } = error.kind() {
+                            at_once = (at_once / 2).max(1);
+                            busy.insert(*lead);
+                        }
+                        conflicts += 1;
+                        self.back_off(conflicts).await;
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -104,12 +127,12 @@ impl Crm {
         }
     }
 
-    async fn leads_in(&self, status: &LeadStatus) -> Result<Vec<Lead>, CrmError> {
+    async fn leads_in(&self, status: &LeadStatus, most: usize) -> Result<Vec<Lead>, CrmError> {
         let query = LeadQuery::new()
             .status(status.clone())
             .archived(Archived::Include)
             .sort(Sort::created().ascending())
-            .limit(u32::try_from(MAX_CHANGES).unwrap_or(u32::MAX));
+            .limit(u32::try_from(most.min(MAX_CHANGES)).unwrap_or(u32::MAX));
         Ok(self
             .shared
             .repository
@@ -142,4 +165,11 @@ impl Crm {
             .collect();
         Ok(ChangeSet::new(commit, Some(lifecycle.version()), changes)?)
     }
+}
+
+/// Whether leads or rules were changed, or a lead deleted, since they were read.
+const fn was_overtaken(error: &RepositoryError) -> bool {
+    error.is_conflict()
+        || is_about_rules(error)
+        || matches!(error.kind(), RepositoryErrorKind::Gone { .. })
 }

@@ -58,7 +58,7 @@ impl RulesCache {
     }
 }
 
-/// Rules, and whether they were read for this very call.
+/// Rules, and whether they were read for this very try.
 #[derive(Debug, Clone)]
 pub(super) enum Known {
     Cached(Rules),
@@ -74,6 +74,13 @@ impl Known {
 
     pub(super) const fn is_fresh(&self) -> bool {
         matches!(self, Self::Fresh(_))
+    }
+
+    /// The same for a later try: what was read for an earlier one may be old by then.
+    pub(super) fn remembered(self) -> Self {
+        match self {
+            Self::Cached(rules) | Self::Fresh(rules) => Self::Cached(rules),
+        }
     }
 }
 

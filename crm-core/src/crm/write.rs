@@ -151,7 +151,12 @@ impl Crm {
         match self.write_once(operation, commit, fingerprint).await {
             // The same request may have been carried out meanwhile: then this one is its
             // repetition, and what it found is its own effect.
-            Err(error) => self.done_before(commit, fingerprint).await?.ok_or(error),
+            Err(error) => match self.done_before(commit, fingerprint).await {
+                Ok(Some(done)) => Ok(done),
+                Err(CrmError::KeyReused) => Err(CrmError::KeyReused),
+                // The first error says what is known of the write; a failing look-up says nothing.
+                Ok(None) | Err(_) => Err(error),
+            },
             written => written,
         }
     }
@@ -182,15 +187,23 @@ impl Crm {
             };
             match self.commit(&set).await {
                 Ok(done) if fingerprint.is_some() && done.applied == Applied::Before => {
-                    return self.repeated(&done).await;
+                    return match self.repeated(&done).await {
+                        // It was made, perhaps by this very call: not that nothing was changed.
+                        Err(CrmError::Repository(error)) => {
+                            Err(outcome_unknown(commit, error).into())
+                        }
+                        answer => answer,
+                    };
                 }
                 Ok(_) => return Ok(Written::now(plan.lead)),
                 Err(error) if attempt < MAX_ATTEMPTS && self.may_try_again(&error) => {
                     attempt += 1;
                     self.back_off(attempt).await;
-                    if is_about_rules(&error) {
-                        known = self.fresh_rules().await?;
-                    }
+                    known = if is_about_rules(&error) {
+                        self.fresh_rules().await?
+                    } else {
+                        known.remembered()
+                    };
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -200,13 +213,21 @@ impl Crm {
     /// Commits, repeats what is safe to repeat, and tells the observers.
     pub(super) async fn commit(&self, set: &ChangeSet) -> Result<Committed, RepositoryError> {
         let mut attempt = 0;
+        // Whether a try before may have been made although it failed.
+        let mut in_doubt = false;
         let done = loop {
-            match self.shared.repository.commit(&self.tenant, set).await {
-                Err(error) if error.is_retryable() && attempt < EAGER_ATTEMPTS => {
-                    attempt += 1;
-                    self.back_off(EAGER_ATTEMPTS + attempt).await;
-                }
-                done => break done?,
+            let error = match self.shared.repository.commit(&self.tenant, set).await {
+                Ok(done) => break done,
+                Err(error) => error,
+            };
+            in_doubt |= error.is_outcome_unknown();
+            if error.is_retryable() && attempt < EAGER_ATTEMPTS {
+                attempt += 1;
+                self.back_off(EAGER_ATTEMPTS + attempt).await;
+            } else if in_doubt && !error.rules_out_earlier_tries() {
+                return Err(outcome_unknown(set.commit(), error));
+            } else {
+                return Err(error);
             }
         };
         if let Some(lifecycle) = set.lifecycle() {
@@ -219,8 +240,10 @@ impl Crm {
                 },
             );
         }
-        // What a repeated try finds done was done by the try before it.
-        if done.applied == Applied::Now || attempt > 0 {
+        // What a repeated try finds done was done by the try before it, unless it was the same
+        // request made elsewhere, which creates another lead.
+        let is_own = in_doubt && done.leads == set.outcome().leads;
+        if done.applied == Applied::Now || is_own {
             self.tell(set).await;
         }
         Ok(done)
@@ -334,6 +357,14 @@ pub(super) const fn is_about_rules(error: &RepositoryError) -> bool {
         error.kind(),
         RepositoryErrorKind::StaleLifecycle { .. } | RepositoryErrorKind::UnknownStatus { .. }
     )
+}
+
+/// The error of a commit that an earlier try of it may have made.
+fn outcome_unknown(commit: CommitId, error: RepositoryError) -> RepositoryError {
+    if error.is_outcome_unknown() {
+        return error;
+    }
+    RepositoryError::with_source(RepositoryErrorKind::OutcomeUnknown { commit }, error)
 }
 
 /// A change set that core itself made wrong.

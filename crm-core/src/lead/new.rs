@@ -196,6 +196,11 @@ impl NewLead {
         self.status.as_deref()
     }
 
+    /// The time of creation, if one was given.
+    pub(crate) const fn wanted_creation(&self) -> Option<DateTime<Utc>> {
+        self.created_at
+    }
+
     /// The e-mail as typed.
     #[cfg(feature = "csv")]
     pub(crate) fn typed_email(&self) -> Option<&str> {

@@ -64,12 +64,15 @@ impl StuckQuery {
         self
     }
 
+    /// Begins a search within what `narrow` leaves of the leads asked for; `None` if that is
+    /// nothing.
     pub(crate) fn start(
         &self,
         tenant: &TenantId,
         lifecycle: &Lifecycle,
         now: DateTime<Utc>,
-    ) -> Result<StuckSearch, StuckError> {
+        narrow: impl FnOnce(&LeadFilter) -> Option<LeadFilter>,
+    ) -> Result<Option<StuckSearch>, StuckError> {
         let mut problems = Problems::default();
         let limit = problems.keep(self.limit.map_or(Ok(Limit::DEFAULT), Limit::new));
         let user = self.assigned_to.as_deref().and_then(|user| {
@@ -87,20 +90,27 @@ impl StuckQuery {
             assignee: user.map(Assignee::User),
             ..LeadFilter::default()
         };
+        let Some(filter) = narrow(&filter) else {
+            return Ok(None);
+        };
+        let assignee = match &filter.assignee {
+            Some(Assignee::User(user)) => user.as_str(),
+            _ => "",
+        };
         let binding = Binding::new(
             "stuck",
             &[
                 tenant.as_str().as_bytes(),
                 &lifecycle.version().get().to_be_bytes(),
                 self.status.as_deref().unwrap_or_default().as_bytes(),
-                self.assigned_to.as_deref().unwrap_or_default().as_bytes(),
+                assignee.as_bytes(),
             ],
         );
         let place = match &self.after {
             None => None,
             Some(cursor) => Some(Place::read(cursor, binding)?),
         };
-        Ok(StuckSearch {
+        Ok(Some(StuckSearch {
             tenant: tenant.clone(),
             lifecycle: lifecycle.clone(),
             as_of: place.as_ref().map_or(now, |place| place.as_of),
@@ -110,7 +120,7 @@ impl StuckQuery {
             place,
             found: Vec::new(),
             more: More::No,
-        })
+        }))
     }
 }
 
@@ -217,28 +227,18 @@ pub(crate) struct StuckPart {
 }
 
 impl StuckSearch {
-    pub(crate) const fn filter(&self) -> &LeadFilter {
-        &self.filter
-    }
-
     /// One query for each status that has a threshold.
-    pub(crate) fn parts(&self, filter: &LeadFilter) -> Vec<StuckPart> {
+    pub(crate) fn parts(&self) -> Vec<StuckPart> {
+        let wanted = &self.filter.statuses;
         let statuses = self.lifecycle.statuses().iter();
-        let wanted =
-            |slug: &LeadStatus| filter.statuses.is_empty() || filter.statuses.contains(slug);
         statuses
-            .filter(|status| wanted(&status.slug))
-            .filter_map(|status| self.part(filter, &status.slug, status.stuck_after?))
+            .filter(|status| wanted.is_empty() || wanted.contains(&status.slug))
+            .filter_map(|status| self.part(&status.slug, status.stuck_after?))
             .collect()
     }
 
-    fn part(
-        &self,
-        filter: &LeadFilter,
-        status: &LeadStatus,
-        threshold: TimeDelta,
-    ) -> Option<StuckPart> {
-        let mut filter = filter.clone();
+    fn part(&self, status: &LeadStatus, threshold: TimeDelta) -> Option<StuckPart> {
+        let mut filter = self.filter.clone();
         filter.statuses = BTreeSet::from([status.clone()]);
         filter.in_status_since = Some(self.as_of.checked_sub_signed(threshold)?);
         let sort = Sort::status_changed().ascending();

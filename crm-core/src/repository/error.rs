@@ -159,6 +159,28 @@ impl RepositoryError {
         )
     }
 
+    /// Whether the change may have been made although it failed.
+    pub(crate) const fn is_outcome_unknown(&self) -> bool {
+        matches!(self.kind, RepositoryErrorKind::OutcomeUnknown { .. })
+    }
+
+    /// Whether this answer to a commit tells that no earlier try of it was made: whoever gives it
+    /// has looked for the commit's id first.
+    pub(crate) const fn rules_out_earlier_tries(&self) -> bool {
+        matches!(
+            self.kind,
+            RepositoryErrorKind::CommitReused { .. }
+                | RepositoryErrorKind::NotFound { .. }
+                | RepositoryErrorKind::Gone { .. }
+                | RepositoryErrorKind::AlreadyExists { .. }
+                | RepositoryErrorKind::Conflict { .. }
+                | RepositoryErrorKind::StaleLifecycle { .. }
+                | RepositoryErrorKind::DocumentConflict { .. }
+                | RepositoryErrorKind::UnknownStatus { .. }
+                | RepositoryErrorKind::StatusInUse { .. }
+        )
+    }
+
     /// Whether somebody else changed what this change was made from.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {

@@ -1,0 +1,326 @@
+//! The list of all cases, by subject: the only place that names them.
+
+/// Calls a macro with an argument and the list.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __for_each_case {
+    ([$($then:tt)+] $argument:tt) => {
+        $($then)+! { $argument
+            tasks commits {
+                a_created_lead_is_there_with_its_event
+                an_update_replaces_the_lead_and_adds_its_event
+                a_deleted_lead_is_nowhere_and_its_tombstone_is_last
+                a_mixed_set_happens_as_a_whole
+                the_outcome_names_leads_and_versions_in_order
+                one_stale_update_spoils_the_whole_set
+                one_stale_delete_spoils_the_whole_set
+                one_missing_lead_spoils_the_whole_set
+                one_lead_that_exists_spoils_the_whole_set
+                one_stale_document_spoils_the_whole_set
+                one_unknown_status_spoils_the_whole_set
+                a_stale_lifecycle_spoils_the_whole_set
+                a_refused_set_can_be_put_right_under_the_same_id
+                the_largest_set_happens_as_a_whole
+                the_last_change_of_the_largest_set_spoils_it
+                a_first_set_stores_the_lifecycle_with_its_lead
+                a_commit_is_seen_by_every_read_that_follows_it
+            }
+            tasks conflicts {
+                a_lead_that_exists_is_not_created_again
+                a_lead_that_was_deleted_is_not_created_again
+                a_lead_that_never_existed_is_not_found
+                a_lead_that_was_deleted_is_gone
+                a_stale_update_names_both_versions
+                an_update_from_the_future_is_a_conflict
+                a_stale_delete_names_both_versions
+                an_unknown_status_is_named
+                no_lead_comes_before_a_lifecycle
+                a_change_under_replaced_rules_is_stale
+                a_change_that_no_rule_reads_asks_for_no_lifecycle
+                the_first_lifecycle_is_stored_once
+                an_edit_of_an_older_lifecycle_is_stale
+                an_edit_of_no_lifecycle_is_stale
+                rules_are_compared_before_leads
+                a_document_is_put_at_the_version_expected
+                a_document_is_removed_at_the_version_expected
+            }
+            tasks status_use {
+                a_status_that_nobody_is_in_goes
+                a_status_in_use_stays_and_says_by_how_many
+                archived_leads_keep_their_status_in_use
+                a_status_goes_in_the_set_that_moves_its_last_leads
+                a_set_that_moves_some_of_its_leads_leaves_the_others
+                a_lead_that_is_only_touched_is_in_its_status_still
+                no_lead_enters_a_status_that_the_same_set_removes
+                a_status_is_in_use_until_its_last_lead_has_left
+                another_tenant_s_leads_keep_no_status_in_use
+                a_removed_status_can_come_back
+            }
+            tasks commit_ids {
+                a_set_applied_twice_is_applied_once
+                a_repeated_update_reports_the_first_outcome
+                a_repetition_is_known_before_anything_else_is_checked
+                a_repeated_edit_of_the_lifecycle_is_known
+                a_repeated_document_is_known
+                an_id_with_another_payload_is_refused
+                payloads_are_told_apart_by_fingerprint_alone
+                what_was_committed_can_be_asked
+                a_commit_without_leads_can_be_asked
+                repeating_a_create_whose_lead_was_deleted_is_gone
+                repeating_an_update_whose_lead_was_deleted_is_reported
+                repeating_a_delete_is_reported
+                an_id_belongs_to_its_tenant
+                ids_that_differ_in_one_bit_are_two
+            }
+            tasks tenants {
+                the_same_id_is_another_lead_in_another_tenant
+                a_list_shows_one_tenant
+                a_total_counts_one_tenant
+                an_e_mail_finds_the_leads_of_one_tenant
+                a_search_finds_the_leads_of_one_tenant
+                a_history_is_of_one_tenant
+                a_feed_is_of_one_tenant
+                a_change_reaches_one_tenant
+                each_tenant_has_its_lifecycle
+                each_tenant_has_its_documents
+                a_cursor_of_another_tenant_is_refused
+                what_does_not_exist_reads_as_empty
+                a_tenant_exists_from_its_first_commit_on
+                tenants_that_look_alike_are_apart
+                tenants_are_listed_in_byte_order
+                more_tenants_than_a_page_holds_are_all_listed
+                an_erased_tenant_leaves_nothing
+                an_erased_tenant_can_begin_anew
+                erasing_nobody_does_nothing
+            }
+            tasks filters {
+                without_a_filter_all_active_leads_are_found
+                archived_leads_are_left_out_or_asked_for
+                a_status_finds_its_leads
+                several_statuses_find_the_leads_of_any
+                a_status_that_does_not_exist_finds_nothing
+                a_user_finds_the_leads_of_this_user
+                a_user_is_told_from_users_alike
+                nobody_finds_the_leads_without_user
+                a_user_and_a_status_find_what_is_both
+                sources_find_the_leads_of_any
+                a_tag_finds_its_leads_in_any_spelling
+                several_tags_find_the_leads_that_have_all
+                a_range_of_creation_times_includes_its_start_and_not_its_end
+                a_range_of_change_times_includes_its_start_and_not_its_end
+                an_empty_range_finds_nothing
+                bounds_are_compared_to_the_microsecond
+                leads_in_their_status_since_then_or_longer_are_found
+                an_e_mail_finds_its_leads_in_any_spelling
+                accents_tell_e_mails_apart
+                every_filter_is_answered_in_every_order
+                every_two_filters_are_answered_together
+                any_filters_are_answered_in_any_order
+                all_filters_are_answered_at_once
+                as_many_values_are_taken_as_a_filter_may_have
+            }
+            tasks indexes {
+                a_change_of_status_is_followed
+                a_change_of_user_is_followed
+                a_change_of_user_within_a_status_is_followed
+                a_change_of_source_is_followed
+                a_change_of_tags_is_followed
+                a_change_of_e_mail_is_followed
+                a_change_of_name_in_a_search_is_followed
+                a_change_of_phone_in_a_search_is_followed
+                a_move_to_the_archive_is_followed
+                a_change_of_time_is_followed
+                a_change_of_place_in_every_order_is_followed
+                a_value_that_comes_and_goes_is_followed
+                many_changes_are_followed
+            }
+            tasks sorts {
+                leads_sort_by_creation
+                leads_sort_by_last_change
+                leads_sort_by_change_of_status
+                leads_sort_by_name_those_without_last
+                leads_sort_by_company_those_without_last
+                leads_sort_by_e_mail_those_without_last
+                leads_sort_by_the_place_of_their_status
+                leads_sort_by_value_those_without_last
+                texts_sort_by_their_folded_bytes
+                a_name_that_begins_another_comes_first
+                one_name_sorts_as_the_last
+                values_sort_by_currency_then_amount
+                times_sort_before_1970_and_to_the_microsecond
+                equal_leads_follow_their_ids
+                leads_without_values_follow_their_ids
+                leads_that_differ_beyond_the_key_follow_their_ids
+                an_order_of_statuses_is_followed_as_soon_as_it_is_stored
+            }
+            tasks pages {
+                a_further_page_is_announced_only_if_there_is_one
+                an_empty_list_is_one_empty_page
+                a_page_holds_fifty_unless_asked
+                a_page_holds_up_to_a_thousand
+                every_lead_is_shown_once_for_every_page_size_in_every_order
+                filtered_leads_are_paged_in_every_order
+                the_size_of_a_page_may_change_on_the_way
+                the_last_lead_of_a_page_may_go_before_the_next
+                what_is_inserted_before_is_not_seen_and_after_is
+                the_page_before_the_leads_without_value_goes_on_with_them
+                who_stays_is_seen_once_while_others_come_and_go
+                changes_beside_the_order_disturb_no_pages
+                a_cursor_of_another_query_is_refused
+                a_cursor_of_a_history_is_refused
+                a_new_order_of_statuses_ends_lists_by_status_and_no_others
+                a_wrong_query_is_refused_with_its_problems
+                a_total_is_told_if_asked
+                a_total_is_the_same_on_every_page
+            }
+            tasks searches {
+                accents_do_not_matter
+                case_does_not_matter
+                a_word_is_found_by_its_beginning
+                every_word_must_be_found
+                words_may_be_in_different_fields
+                other_fields_are_not_searched
+                a_phone_is_found_however_it_is_typed
+                a_phone_is_found_by_the_beginning_of_its_end
+                short_and_common_words_are_words
+                what_engines_take_for_syntax_is_text
+                every_script_is_found
+                marks_that_make_another_letter_matter
+                a_very_long_word_is_found_by_what_is_kept_of_it
+                a_lead_found_by_several_words_is_shown_once
+                a_search_goes_with_filters_orders_and_totals
+                a_search_of_many_words_is_answered
+            }
+            tasks totals {
+                status_totals_equal_counting
+                a_user_s_totals_equal_counting
+                no_leads_make_no_totals
+                archived_leads_are_not_in_totals
+                totals_follow_every_change
+                currencies_are_added_apart_and_sorted_by_code
+                a_currency_that_adds_up_to_nothing_is_left_out
+                sums_go_beyond_64_bits
+                statuses_come_in_the_order_of_their_slugs
+                counts_equal_counting
+                a_change_without_effect_on_totals_leaves_them
+            }
+            tasks histories {
+                an_event_is_there_as_soon_as_its_commit
+                events_come_in_the_order_of_versions
+                pages_of_a_history_join_without_gap
+                a_further_page_of_a_history_is_announced_only_if_there_is_one
+                a_history_goes_on_while_it_is_read
+                a_history_is_of_one_lead
+                a_wrong_page_of_a_history_is_refused
+                an_event_comes_back_as_it_was_written
+                every_kind_of_event_comes_back
+                an_event_names_its_commit
+            }
+            tasks feed {
+                a_feed_begins_with_nothing
+                every_event_is_in_the_feed_once
+                the_events_of_a_feed_are_those_of_the_histories
+                the_order_is_the_same_for_every_reader
+                a_reader_goes_on_where_it_stopped
+                what_was_read_stays_where_it_was
+                the_events_of_a_set_come_in_its_order
+                a_refused_set_is_not_in_the_feed
+                what_has_no_lead_is_not_in_the_feed
+                beyond_the_end_there_is_nothing
+                a_long_feed_is_read_to_its_end
+            }
+            tasks lifecycles {
+                a_lifecycle_comes_back_as_it_was_stored
+                a_retiring_status_is_stored_as_one
+                the_largest_lifecycle_is_stored
+                every_version_is_kept
+                a_version_that_never_was_is_none
+                a_refused_edit_leaves_no_version
+                an_edit_moves_no_lead
+                leads_in_a_new_status_are_listed_and_counted
+            }
+            tasks documents {
+                a_document_comes_back_byte_by_byte
+                the_largest_document_is_stored
+                a_document_is_replaced_version_by_version
+                a_removed_document_is_gone_and_may_come_back
+                keys_that_look_alike_are_apart
+                documents_leave_leads_alone
+            }
+            tasks fidelity {
+                every_text_comes_back_as_the_same_characters
+                every_character_comes_back
+                times_come_back_to_the_microsecond
+                what_is_not_there_stays_so
+                e_mails_and_phones_come_back_as_typed
+                values_come_back_to_the_minor_unit
+                custom_fields_come_back_as_the_same_json
+                tags_keep_their_order_and_spelling
+                the_largest_lead_is_stored_found_and_changed
+                a_set_of_large_leads_is_stored
+                any_sixteen_bytes_are_an_id
+                leads_come_in_the_order_asked
+                many_leads_come_in_the_order_asked
+                a_version_may_be_any_number
+            }
+            tasks erasure {
+                a_history_keeps_who_when_and_where_and_no_values
+                a_feed_keeps_the_events_without_values
+                nothing_finds_a_deleted_lead
+                fingerprints_of_its_commits_are_erased
+                an_erased_commit_can_be_repeated_by_id_alone
+                other_leads_keep_their_past
+                a_lead_in_the_archive_can_be_deleted
+                the_past_of_a_deleted_lead_is_paged
+            }
+            tasks removal {
+                every_lead_moves_and_its_timeline_says_why
+                a_status_in_use_is_not_removed_without_saying_where_its_leads_go
+                killed_after_any_commit_it_is_taken_up_again
+                whoever_comes_next_can_finish_it
+            }
+            tasks reopening {
+                everything_is_there_again
+                records_and_indexes_go_on_together
+                cursors_are_good_for_the_next_process
+                a_reader_of_the_feed_goes_on
+                commits_are_remembered
+                what_was_deleted_stays_deleted
+                tenants_stay_and_erased_ones_do_not
+                every_version_of_the_lifecycle_is_kept
+            }
+            tasks faults {
+                a_caller_is_told_what_happened
+                a_caller_with_a_key_is_told_what_happened
+                repeating_with_the_same_key_does_it_once
+                a_first_commit_that_failed_can_be_made_again
+                an_interrupted_removal_is_finished_by_the_next_call
+            }
+            threads races {
+                of_many_updates_one_wins
+                of_many_creations_one_wins
+                one_set_committed_by_many_is_applied_once
+                of_many_payloads_under_one_id_one_wins
+                of_an_update_and_a_delete_one_wins
+                a_commit_and_an_erasure_happen_one_after_the_other
+            }
+            threads rule_races {
+                of_many_edits_one_wins
+                no_lead_is_ever_in_a_status_that_does_not_exist
+                no_change_passes_under_rules_that_were_replaced
+                a_status_is_removed_while_leads_enter_it
+            }
+            threads crm_races {
+                of_many_callers_one_makes_the_transition
+                changes_that_pin_no_version_all_get_through
+                one_request_sent_by_many_is_carried_out_once
+            }
+            threads read_races {
+                totals_and_indexes_keep_up_with_many_writers
+                a_feed_read_beside_writers_skips_and_repeats_nothing
+                totals_are_of_one_moment
+                who_stays_is_seen_once_beside_writers
+            }
+        }
+    };
+}
