@@ -29,8 +29,11 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `csv` | [`import`](crm_core::import): leads from CSV files |
-//! | `testing` | [`testing`](crm_core::testing): a clock that tests set, for dev-dependencies |
+//! | `csv` | `import`: leads from CSV files |
+//! | `testing` | `testing`: a clock that tests set, and what storages are tested with; for dev-dependencies |
+
+// A library does not print; its examples do.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub use crm_core::*;
 

@@ -115,7 +115,7 @@ fn debug_output_of_everything_a_caller_holds_is_free_of_it() {
             .scoped(Scope::AssignedTo(user("agent"))),
     );
     quiet("crm", &crm.with_idempotency_key("whisper"));
-    quiet("storage", crm.repository());
+    quiet("storage", crm.repository().unwrap());
     wait(crm.delete(lead.id)).unwrap();
     let seen = seen.lock().unwrap();
     assert!(seen.len() > 6, "guard and observer were called");

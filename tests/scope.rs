@@ -276,6 +276,14 @@ fn a_scope_is_never_widened() {
 }
 
 #[test]
+fn the_storage_below_is_out_of_reach_within_a_scope() {
+    let (office, _, _) = shared();
+    let refused = only(&office.crm, "anna").repository().unwrap_err();
+    assert!(matches!(refused, CrmError::OutOfScope));
+    assert!(office.crm.repository().is_ok());
+}
+
+#[test]
 fn the_lifecycle_is_read_and_not_edited_within_a_scope() {
     let (office, _, bobs) = shared();
     wait(office.crm.transition(bobs.first().unwrap().id, "qualified")).unwrap();

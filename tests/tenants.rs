@@ -93,10 +93,23 @@ fn each_has_a_lifecycle_of_its_own() {
 fn a_plan_is_for_its_tenant() {
     let (office, acme, umbra, lead) = two();
     let planned = wait(umbra.plan_transition(lead.id, "contacted")).unwrap();
-    let elsewhere = wait(office.crm.repository().commit(acme.tenant_id(), &planned));
+    let elsewhere = wait(
+        office
+            .crm
+            .repository()
+            .unwrap()
+            .commit(acme.tenant_id(), &planned),
+    );
     assert!(elsewhere.is_err());
     assert_eq!(wait(acme.count(&LeadQuery::new())).unwrap(), 10);
-    wait(office.crm.repository().commit(umbra.tenant_id(), &planned)).unwrap();
+    wait(
+        office
+            .crm
+            .repository()
+            .unwrap()
+            .commit(umbra.tenant_id(), &planned),
+    )
+    .unwrap();
     assert_eq!(wait(umbra.get(lead.id)).unwrap().status, "contacted");
 }
 
@@ -114,7 +127,14 @@ fn a_feed_is_the_tenants_own() {
 #[test]
 fn an_erased_tenant_is_a_new_one_for_who_knew_it() {
     let (office, acme, umbra, lead) = two();
-    wait(office.crm.repository().erase_tenant(acme.tenant_id())).unwrap();
+    wait(
+        office
+            .crm
+            .repository()
+            .unwrap()
+            .erase_tenant(acme.tenant_id()),
+    )
+    .unwrap();
     assert_eq!(wait(acme.count(&LeadQuery::new())).unwrap(), 0);
     assert!(
         wait(acme.events(None, Limit::MAX))
@@ -130,7 +150,7 @@ fn an_erased_tenant_is_a_new_one_for_who_knew_it() {
         [lead_again]
     );
     assert_eq!(wait(umbra.get(lead.id)).unwrap(), lead, "the others stay");
-    let tenants = wait(office.crm.repository().tenants(None)).unwrap();
+    let tenants = wait(office.crm.repository().unwrap().tenants(None)).unwrap();
     let names: Vec<_> = tenants
         .iter()
         .map(crm_kit::lead::TenantId::as_str)

@@ -14,6 +14,9 @@
 //!
 //! A module imports from its own floor and those below it.
 
+// A library does not print; its examples do.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod clock;
 pub mod crm;
 pub mod event;

@@ -147,7 +147,8 @@ impl Crm {
     }
 
     /// The same, whose next write happens once however often it is repeated with this key: the
-    /// repetition returns the lead of the first. The key belongs to the tenant, the user and the
+    /// repetition returns the lead of the first. A write that changes nothing leaves no trace, and
+    /// its key is still free. The key belongs to the tenant, the user and the
     /// kind of write; another request under it is [`KeyReused`](CrmError::KeyReused).
     ///
     /// The key itself is never stored. It should be hard to guess: it protects the digest that
@@ -167,9 +168,14 @@ impl Crm {
 
     /// The repository below, for what `Crm` has no method for. Nothing it offers can change a
     /// lead without a checked change set.
-    #[must_use]
-    pub fn repository(&self) -> &Arc<dyn Repository> {
-        &self.shared.repository
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfScope`](CrmError::OutOfScope) for a restricted handle: the repository knows no scope.
+    pub fn repository(&self) -> Result<&Arc<dyn Repository>, CrmError> {
+        self.ready()?;
+        self.must_see_all()?;
+        Ok(&self.shared.repository)
     }
 
     /// The time, as events will have it.

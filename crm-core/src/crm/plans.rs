@@ -18,7 +18,7 @@ use crate::repository::ChangeSet;
 /// # pollster::block_on(async {
 /// # let crm = Crm::open(MemoryRepository::new()).await?;
 /// let planned = crm.plan_create(NewLead::new("John", "Doe", "john@example.com")?).await?;
-/// crm.repository().commit(crm.tenant_id(), &planned).await?;
+/// crm.repository()?.commit(crm.tenant_id(), &planned).await?;
 /// # Ok::<(), crm_core::crm::CrmError>(())
 /// # }).unwrap();
 /// ```

@@ -192,10 +192,13 @@ impl Repository for MemoryRepository {
 
     async fn erase_tenant(&self, tenant: &TenantId) -> Result<(), RepositoryError> {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(erased) = tenants.remove(tenant) {
-            drop(tenants);
-            // Whoever got hold of it before has nothing left to read.
+        if let Some(erased) = tenants.get(tenant).cloned() {
             *erased.write().unwrap_or_else(PoisonError::into_inner) = Tenant::default();
+            // A commit that is about to begin may hold it already: then it must stay, or what it
+            // writes would be nowhere. Two references are the one in the map and ours.
+            if Arc::strong_count(&erased) == 2 {
+                tenants.remove(tenant);
+            }
         }
         Ok(())
     }

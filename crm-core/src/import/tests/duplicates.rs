@@ -79,7 +79,7 @@ fn a_dry_run_writes_nothing_and_tells_the_same() {
     let preview = imported(&CsvImport::new().dry_run(), &crm, file);
     assert!(preview.is_dry_run() && leads(&crm).is_empty());
     assert!(
-        block_on(crm.repository().lifecycle(crm.tenant_id()))
+        block_on(crm.repository().unwrap().lifecycle(crm.tenant_id()))
             .unwrap()
             .is_none()
     );
