@@ -177,8 +177,8 @@ async fn lists(crm: &Crm) -> Result<()> {
     println!("Contacted, newest first: {} of {total}", page.items.len());
     print_leads(&page.items);
 
-    let busiest = busiest_user(crm).await?;
-    let theirs = crm.scoped(Scope::AssignedTo(busiest.clone()));
+    let user = some_user(crm).await?;
+    let theirs = crm.scoped(Scope::AssignedTo(user.clone()));
     let page = theirs
         .list(
             LeadQuery::new()
@@ -189,7 +189,7 @@ async fn lists(crm: &Crm) -> Result<()> {
         .await?;
     let total = page.total.map_or(0, |total| total.count());
     println!(
-        "\nThe leads of {busiest}, by name: {} of {total}",
+        "\nThe leads of {user}, by name: {} of {total}",
         page.items.len()
     );
     print_leads(&page.items);
@@ -197,7 +197,7 @@ async fn lists(crm: &Crm) -> Result<()> {
 }
 
 /// `user_456` if that user has leads, or whoever has the lead that was created last.
-async fn busiest_user(crm: &Crm) -> Result<UserId> {
+async fn some_user(crm: &Crm) -> Result<UserId> {
     let known: UserId = "user_456".parse()?;
     if crm
         .count(&LeadQuery::new().assigned_to(known.as_str()))

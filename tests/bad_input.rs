@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Office, blamed, john, numbered, slug, wait};
+use common::{Office, blamed, hour, john, numbered, slug, wait};
 use crm_kit::prelude::*;
 use crm_kit::query::Limit;
 
@@ -357,4 +357,27 @@ fn those_of_many_that_are_right_are_created() {
         office.snapshot().events[0].commit,
         office.snapshot().events[1].commit
     );
+}
+
+#[test]
+fn a_lead_is_not_created_in_the_future() {
+    let office = Office::new();
+    let refused = wait(office.crm.create(john().created_at(hour(25)))).unwrap_err();
+    assert!(refused.to_string().starts_with("created_at"), "{refused}");
+    // Ahead by less than a day, as a time written in another zone: it counts as now.
+    let lead = wait(office.crm.create(john().created_at(hour(12)))).unwrap();
+    assert_eq!(lead.created_at, lead.updated_at);
+}
+
+#[test]
+fn an_event_cursor_that_was_cut_or_changed_is_refused() {
+    let whole = crm_kit::event::EventCursor::at(0x1f2e).to_string();
+    for cut in 0..whole.len() {
+        assert!(
+            whole[..cut].parse::<crm_kit::event::EventCursor>().is_err(),
+            "{cut}"
+        );
+    }
+    let changed = whole.replacen("1f2e", "1f3e", 1);
+    assert!(changed.parse::<crm_kit::event::EventCursor>().is_err());
 }

@@ -10,7 +10,7 @@ mod common;
 use async_trait::async_trait;
 use common::faulty::{Deed, Fault, Faulty, give_way};
 use common::{hour, john, numbered, user, wait};
-use crm_kit::crm::{Attempt, CrmBuilder, Guard, Happened, Observer};
+use crm_kit::crm::{Attempt, CommitNotice, CrmBuilder, Guard, Observer};
 use crm_kit::memory::MemoryRepository;
 use crm_kit::prelude::*;
 use crm_kit::testing::ManualClock;
@@ -184,7 +184,7 @@ struct Witness {
 
 #[async_trait]
 impl Observer for Witness {
-    async fn notice(&self, happened: &Happened<'_>) {
+    async fn notice(&self, happened: &CommitNotice<'_>) {
         give_way().await;
         for event in happened.events {
             let query = HistoryQuery::new().limit(1_000);

@@ -246,3 +246,48 @@ async fn of_64_requests_at_once_one_is_made_and_all_are_answered() {
         assert_eq!(kinds, ["created", "status_changed", "assigned"]);
     }
 }
+
+#[test]
+fn a_key_of_one_scope_is_not_that_of_another() {
+    let office = Office::new();
+    let of = |user: &str| {
+        let scope = Scope::AssignedTo(user.parse().unwrap());
+        office.crm.scoped(scope).with_idempotency_key("form-1")
+    };
+    let annas = wait(of("anna").create(john())).unwrap();
+    let bobs = wait(of("bob").create(john())).unwrap();
+    assert_ne!(annas.id, bobs.id);
+    assert_eq!(bobs.assigned_to, Some("bob".parse().unwrap()));
+}
+
+#[test]
+fn a_key_that_is_none_is_refused() {
+    let office = Office::new();
+    for key in ["", "  ", &"k".repeat(256)] {
+        let refused = wait(office.crm.with_idempotency_key(key).create(john())).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("idempotency_key"),
+            "{refused}"
+        );
+    }
+    assert!(leads(&office.storage).is_empty());
+}
+
+#[test]
+fn a_plan_under_a_key_is_committed_once() {
+    let office = Office::new();
+    let keyed = office.crm.with_idempotency_key("form-1");
+    for _ in 0..2 {
+        let planned = wait(keyed.plan_create(john())).unwrap();
+        wait(office.storage.commit(office.crm.tenant_id(), &planned)).unwrap();
+    }
+    assert_eq!(leads(&office.storage).len(), 1);
+}
+
+#[test]
+fn a_lead_that_is_yet_to_be_created_has_no_version() {
+    let office = Office::new();
+    let refused = wait(office.crm.if_version(Version::new(7)).create(john())).unwrap_err();
+    assert!(refused.to_string().starts_with("version"), "{refused}");
+    assert!(leads(&office.storage).is_empty());
+}

@@ -185,3 +185,19 @@ proptest! {
         prop_assert_eq!(&serde_json::from_str::<NewLead>(&typed).unwrap(), &new, "{}", typed);
     }
 }
+
+#[test]
+fn a_lead_that_no_constructor_makes_is_refused_from_json_too() {
+    let office = Office::new();
+    let json = serde_json::to_value(office.john()).unwrap();
+    for (field, wrong) in [
+        ("first_name", serde_json::json!(" John ")),
+        ("tags", serde_json::json!(["vip", "VIP"])),
+        ("version", serde_json::json!(0)),
+    ] {
+        let mut changed = json.clone();
+        changed[field] = wrong;
+        assert!(serde_json::from_value::<Lead>(changed).is_err(), "{field}");
+    }
+    assert!(serde_json::from_value::<Lead>(json).is_ok());
+}

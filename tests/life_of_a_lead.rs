@@ -177,9 +177,7 @@ fn a_patch_that_changes_nothing_commits_nothing() {
     for patch in [
         LeadPatch::new(),
         LeadPatch::new().status(LeadStatus::NEW),
-        LeadPatch::new()
-            .status(LeadStatus::NEW)
-            .status_reason("again"),
+        LeadPatch::new().status(LeadStatus::NEW),
         LeadPatch::new()
             .first_name(" John ")
             .email("john@example.com")

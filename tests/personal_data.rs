@@ -8,7 +8,7 @@
 mod common;
 
 use common::{Office, user, wait};
-use crm_kit::crm::{Attempt, Happened};
+use crm_kit::crm::{Attempt, CommitNotice};
 use crm_kit::memory::MemoryRepository;
 use crm_kit::prelude::*;
 use crm_kit::query::Limit;
@@ -61,7 +61,7 @@ fn debug_output_of_everything_a_caller_holds_is_free_of_it() {
                 .push(format!("{attempt:?} {attempt:#?}"));
             Ok(())
         })
-        .observer(move |happened: &Happened<'_>| {
+        .observer(move |happened: &CommitNotice<'_>| {
             observed
                 .lock()
                 .unwrap()

@@ -197,7 +197,7 @@ fn observers_are_told_of_the_moves() {
     let told = Arc::new(AtomicUsize::new(0));
     let count = told.clone();
     let storage = MemoryRepository::new();
-    let crm = Crm::builder(storage).observer(move |happened: &crm_kit::crm::Happened<'_>| {
+    let crm = Crm::builder(storage).observer(move |happened: &crm_kit::crm::CommitNotice<'_>| {
         count.fetch_add(happened.events.len(), Ordering::SeqCst);
     });
     let crm = wait(crm.open()).unwrap();

@@ -319,9 +319,17 @@ impl EventCursor {
     }
 }
 
+impl EventCursor {
+    /// Catches accidents: a cursor that was cut or changed would skip events.
+    fn checksum(self) -> u16 {
+        let [high, low, ..] = digest(&[b"event cursor", &self.0.to_be_bytes()]);
+        u16::from_be_bytes([high, low])
+    }
+}
+
 impl fmt::Display for EventCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{EVENT_CURSOR}{:x}", self.0)
+        write!(f, "{EVENT_CURSOR}{:x}_{:04x}", self.0, self.checksum())
     }
 }
 
@@ -329,12 +337,17 @@ impl FromStr for EventCursor {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let position = text.strip_prefix(EVENT_CURSOR).and_then(|hex| {
-            let plain = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            plain.then(|| u64::from_str_radix(hex, 16).ok()).flatten()
-        });
-        position.map(Self).ok_or_else(|| {
-            let expected = "an event cursor as it was given, such as evt_1f";
+        let hex = |text: &str| {
+            let plain = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            plain.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+        };
+        let parsed = || {
+            let (position, checksum) = text.strip_prefix(EVENT_CURSOR)?.split_once('_')?;
+            let cursor = Self(hex(position)?);
+            (hex(checksum)? == u64::from(cursor.checksum())).then_some(cursor)
+        };
+        parsed().ok_or_else(|| {
+            let expected = "an event cursor as it was given";
             Invalid::one("cursor", ProblemKind::Malformed { expected })
         })
     }

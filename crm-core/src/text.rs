@@ -163,9 +163,11 @@ pub fn phone_words(phone: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// The words a query asks for, folded, each once. A phone number among them (a run of digits,
-/// spaces and `+-./()` with seven digits or more) is one word, so it is found however it was typed
-/// and stored.
+/// The words a query asks for, folded, each once.
+///
+/// A phone number among them is one word, so it is found however it was typed and stored: seven
+/// digits or more in one piece (`660-485-0224`), in pieces that begin with `+`, `(` or `00`, or in
+/// three pieces or more of at most four digits each (`660 485 0224`).
 ///
 /// ```
 /// use crm_core::text::query_words;
@@ -223,7 +225,13 @@ fn phone_runs(query: &str) -> Vec<Run<'_>> {
             parts.push(next);
         }
         let whole = query.get(start..end).unwrap_or(token);
-        if whole.chars().filter(char::is_ascii_digit).count() >= MIN_DIGITS {
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).count();
+        // Numbers side by side are not yet a phone number: a house number and a year, two years.
+        let is_grouped = parts.len() == 1
+            || whole.starts_with(['+', '('])
+            || whole.starts_with("00")
+            || (parts.len() > 2 && parts.iter().all(|part| digits(part) <= 4));
+        if is_grouped && digits(whole) >= MIN_DIGITS {
             runs.push(Run::Phone(whole));
         } else {
             runs.extend(parts.into_iter().map(Run::Text));
@@ -303,7 +311,11 @@ mod tests {
         assert!(words.contains(&"1234567".to_owned()));
         assert!(words.iter().all(|word| word.len() >= MIN_PHONE_SUFFIX));
         assert_eq!(query_words("660-485-0224"), ["6604850224"]);
+        assert_eq!(query_words("660 485 0224"), ["6604850224"]);
+        assert_eq!(query_words("00263 771234567"), ["263771234567"]);
         assert_eq!(query_words("room 12 floor 3"), ["room", "12", "floor", "3"]);
+        assert_eq!(query_words("1234567 2020"), ["1234567", "2020"]);
+        assert_eq!(query_words("2024 2025"), ["2024", "2025"]);
         assert_eq!(phone_words("911").collect::<Vec<_>>(), ["911"]);
     }
 

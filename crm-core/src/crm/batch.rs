@@ -8,14 +8,16 @@ use crate::lead::{Invalid, Lead, LeadId, NewLead, ProblemKind, Version};
 use crate::repository::{Change, ChangeSet, MAX_CHANGES, RepositoryError};
 
 impl Crm {
-    /// Creates many leads in one commit: those that are right. The answer has one entry for each,
+    /// Creates many leads in one commit, those that are right; for a new tenant its lifecycle is
+    /// stored before. The answer has one entry for each,
     /// in order: the lead, or why it was refused.
     ///
     /// An idempotency key does not apply here.
     ///
     /// # Errors
     ///
-    /// More than [`MAX_CHANGES`] leads; a failing storage, and then none was created.
+    /// More than [`MAX_CHANGES`] leads; a failing storage, and then none was created, unless
+    /// [`outcome_is_unknown`](CrmError::outcome_is_unknown).
     pub async fn create_many(
         &self,
         new: &[NewLead],
@@ -82,7 +84,10 @@ impl Crm {
             };
             return Err(Invalid::one("leads", kind));
         }
-        Ok(new.iter().map(|_| LeadId::new(self.now())).collect())
+        let mut ids: Vec<LeadId> = new.iter().map(|_| LeadId::new(self.now())).collect();
+        // Ids of one millisecond are random; in order, leads created alike list in the given order.
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// What becomes of each lead, and the changes of those that are right.

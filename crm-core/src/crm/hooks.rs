@@ -67,7 +67,7 @@ where
 /// What a commit did.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Happened<'a> {
+pub struct CommitNotice<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
     /// The events, one for each lead that changed.
@@ -76,22 +76,23 @@ pub struct Happened<'a> {
     pub leads: &'a [Lead],
 }
 
-/// Told of every commit that this [`Crm`](crate::crm::Crm) made, after it was made.
+/// Told of every commit of leads that this [`Crm`](crate::crm::Crm) made, after it was made; edits
+/// of the lifecycle have no events. It must not panic: the caller would not learn of the commit.
 ///
 /// Best effort: a crash between the commit and the observer loses the call. What must not be lost
 /// reads the change feed, [`Crm::events`](crate::crm::Crm::events). A closure is an observer.
 #[async_trait]
 pub trait Observer: Send + Sync + 'static {
     /// Takes notice. The caller of the change waits for it, so long work belongs elsewhere.
-    async fn notice(&self, happened: &Happened<'_>);
+    async fn notice(&self, happened: &CommitNotice<'_>);
 }
 
 #[async_trait]
 impl<F> Observer for F
 where
-    F: Fn(&Happened<'_>) + Send + Sync + 'static,
+    F: Fn(&CommitNotice<'_>) + Send + Sync + 'static,
 {
-    async fn notice(&self, happened: &Happened<'_>) {
+    async fn notice(&self, happened: &CommitNotice<'_>) {
         self(happened);
     }
 }

@@ -18,11 +18,11 @@ mod scope;
 mod write;
 
 pub use error::CrmError;
-pub use hooks::{Attempt, Guard, Happened, Observer};
+pub use hooks::{Attempt, CommitNotice, Guard, Observer};
 pub use scope::Scope;
 
 use crate::clock::{Clock, SystemClock, to_micros};
-use crate::lead::{Invalid, TenantId, UserId, Version};
+use crate::lead::{Invalid, ProblemKind, TenantId, UserId, Version};
 use crate::lifecycle::Lifecycle;
 use crate::repository::Repository;
 use chrono::{DateTime, Utc};
@@ -30,6 +30,9 @@ use rules::RulesCache;
 use scope::Sight;
 use std::fmt;
 use std::sync::Arc;
+
+/// The longest idempotency key, in bytes.
+pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// Lead management over a [`Repository`].
 ///
@@ -138,7 +141,8 @@ impl Crm {
     }
 
     /// The same, whose writes happen only if the lead is at this version; otherwise they are a
-    /// [`Conflict`](CrmError::Conflict). Without it they apply to whatever the lead is by then.
+    /// [`Conflict`](CrmError::Conflict). Without it they apply to whatever the lead is by then. A
+    /// lead that is yet to be created has no version: [`create`](Self::create) refuses one.
     #[must_use]
     pub fn if_version(&self, version: Version) -> Self {
         let mut handle = self.clone();
@@ -148,15 +152,24 @@ impl Crm {
 
     /// The same, whose next write happens once however often it is repeated with this key: the
     /// repetition returns the lead of the first. A write that changes nothing leaves no trace, and
-    /// its key is still free. The key belongs to the tenant, the user and the
-    /// kind of write; another request under it is [`KeyReused`](CrmError::KeyReused).
+    /// its key is still free. The key belongs to the tenant, the user, the scope
+    /// and the kind of write; another request under it is [`KeyReused`](CrmError::KeyReused).
     ///
-    /// The key itself is never stored. It should be hard to guess: it protects the digest that
-    /// tells requests apart.
+    /// The key, 1 to 255 bytes, is never stored itself. It should be hard to guess: it protects the
+    /// digest that tells requests apart. One that is blank or too long is reported by the handle's
+    /// first call.
     #[must_use]
     pub fn with_idempotency_key(&self, key: impl Into<Arc<str>>) -> Self {
         let mut handle = self.clone();
-        handle.key = Some(key.into());
+        let key: Arc<str> = key.into();
+        if key.trim().is_empty() {
+            handle.blame(Invalid::one("idempotency_key", ProblemKind::Blank));
+        } else if key.len() > MAX_IDEMPOTENCY_KEY {
+            let (max, unit) = (MAX_IDEMPOTENCY_KEY, "bytes");
+            let kind = ProblemKind::TooLong { max, unit };
+            handle.blame(Invalid::one("idempotency_key", kind));
+        }
+        handle.key = Some(key);
         handle
     }
 
@@ -166,8 +179,8 @@ impl Crm {
         &self.tenant
     }
 
-    /// The repository below, for what `Crm` has no method for. Nothing it offers can change a
-    /// lead without a checked change set.
+    /// The repository below, for what `Crm` has no method for: documents, other tenants, erasing
+    /// one, and committing change sets that were planned.
     ///
     /// # Errors
     ///
@@ -238,7 +251,7 @@ impl CrmBuilder {
         self
     }
 
-    /// One more that is told of every commit, after it.
+    /// One more that is told of every commit of leads, after it.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));

@@ -3,7 +3,9 @@
 use super::rules::Rules;
 use super::{Attempt, Crm, CrmError};
 use crate::event::{LeadEvent, Stamp};
-use crate::lead::{Field, Lead, LeadId, LeadPatch, LeadStatus, NewLead, Problems};
+use crate::lead::{
+    Field, FieldPatch, Invalid, Lead, LeadId, LeadPatch, LeadStatus, NewLead, ProblemKind, Problems,
+};
 use crate::lifecycle::Lifecycle;
 use crate::repository::Change;
 use chrono::{DateTime, Utc};
@@ -76,6 +78,10 @@ impl Crm {
         stamp: &Stamp,
     ) -> Result<Plan, CrmError> {
         match operation {
+            Operation::Create { .. } if self.expected.is_some() => {
+                let expected = "none: a lead that is yet to be created has no version";
+                Err(Invalid::one("version", ProblemKind::Malformed { expected }).into())
+            }
             Operation::Create { id, new } => {
                 self.plan_creation(*id, new, &rules.lifecycle, stamp).await
             }
@@ -185,7 +191,7 @@ impl Crm {
     ) -> Result<Plan, CrmError> {
         let mut problems = Problems::default();
         let mut after = patch.apply(before, &mut problems);
-        let reason = problems.keep(patch.wanted_reason()).flatten();
+        let reason = problems.keep(patch.wanted_reason()).unwrap_or_default();
         let to = patch
             .wanted_status()
             .and_then(|typed| problems.keep(lifecycle.status(typed)));
@@ -194,6 +200,10 @@ impl Crm {
             .map(|to| to.slug.clone())
             .filter(|to| *to != before.status);
         if let Some(to) = moves {
+            let reason = match reason {
+                FieldPatch::Set(reason) => Some(reason),
+                FieldPatch::Keep | FieldPatch::Clear => None,
+            };
             lifecycle.transition(&after, &to, reason.as_deref())?;
             after.status = to;
             after.status_reason = reason;
@@ -201,6 +211,11 @@ impl Crm {
             self.ask_guards(Some(&before.status), &after, lifecycle)
                 .await?;
         } else {
+            match reason {
+                FieldPatch::Keep => {}
+                FieldPatch::Clear => after.status_reason = None,
+                FieldPatch::Set(reason) => after.status_reason = Some(reason),
+            }
             lifecycle.check_fields(before, &after)?;
         }
         let fields = before.differences(&after);

@@ -2,14 +2,13 @@
 
 use super::operation::{Operation, Wish};
 use super::{Crm, CrmError};
-use crate::event::CommitId;
 use crate::lead::{LeadId, LeadPatch, NewLead};
 use crate::repository::ChangeSet;
 
 /// A `plan_…` method checks everything that its namesake checks and returns the change set instead
 /// of committing it. The application commits it where it likes, such as within a transaction of a
-/// SQL backend; that commit refuses it if the lead or the lifecycle changed since. Observers are
-/// not told.
+/// SQL backend; that commit refuses it if the lead changed since, or the lifecycle and the change
+/// depends on its rules. An idempotency key counts when it is committed. Observers are not told.
 ///
 /// ```
 /// # use crm_core::crm::Crm;
@@ -74,6 +73,23 @@ impl Crm {
         planned.ok_or(CrmError::NotFound(id))
     }
 
+    /// Plans [`transition_because`](Self::transition_because).
+    ///
+    /// # Errors
+    ///
+    /// As [`transition_because`](Self::transition_because).
+    pub async fn plan_transition_because(
+        &self,
+        id: LeadId,
+        to: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Result<ChangeSet, CrmError> {
+        let (to, reason) = (to.into(), Some(reason.into()));
+        let wish = Wish::Transition { to, reason };
+        let planned = self.planned(&Operation::Change { id, wish }).await?;
+        planned.ok_or(CrmError::NotFound(id))
+    }
+
     /// Plans [`assign`](Self::assign); `None` if the lead is that user's already.
     ///
     /// # Errors
@@ -133,10 +149,14 @@ impl Crm {
         self.ready()?;
         // Rules read now: nobody retries for the application.
         let known = self.fresh_rules().await?;
-        let commit = CommitId::random();
+        let (commit, fingerprint) = self.identity(operation);
         let plan = self
             .plan(operation, known.rules(), &self.stamp(commit))
             .await?;
-        Ok(plan.change_set(known.rules(), commit)?)
+        let set = plan.change_set(known.rules(), commit)?;
+        Ok(match fingerprint {
+            Some(fingerprint) => set.map(|set| set.with_fingerprint(fingerprint)),
+            None => set,
+        })
     }
 }

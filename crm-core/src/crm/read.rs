@@ -147,6 +147,10 @@ impl Crm {
     /// How many leads are in each status, what they are worth, and how many of them are stuck.
     /// Archived leads do not count.
     ///
+    /// Numbers and values come from counters, whatever the number of leads; the stuck ones are
+    /// counted, which reads an index key for each of them. Totals and stuck ones are of two
+    /// moments, however close.
+    ///
     /// # Errors
     ///
     /// A failing storage.

@@ -2,7 +2,8 @@
 
 use super::operation::{Operation, Plan, Wish};
 use super::rules::Rules;
-use super::{Crm, CrmError, Happened};
+use super::scope::Sight;
+use super::{CommitNotice, Crm, CrmError};
 use crate::event::{CommitId, LeadEvent, Stamp};
 use crate::lead::{Invalid, Lead, LeadId, LeadPatch, NewLead};
 use crate::repository::{
@@ -258,7 +259,7 @@ impl Crm {
             return;
         }
         let leads: Vec<Lead> = set.leads().cloned().collect();
-        let happened = Happened {
+        let happened = CommitNotice {
             tenant: &self.tenant,
             events: &events,
             leads: &leads,
@@ -269,15 +270,21 @@ impl Crm {
     }
 
     /// The id of a write, and what tells its payload from another's, if the caller gave a key.
-    fn identity(&self, operation: &Operation) -> (CommitId, Option<Fingerprint>) {
+    pub(super) fn identity(&self, operation: &Operation) -> (CommitId, Option<Fingerprint>) {
         let Some(key) = &self.key else {
             return (CommitId::random(), None);
         };
         let user = self.actor.as_ref().map_or("", |user| user.as_str());
+        let sight = match &self.sight {
+            Sight::All => "",
+            Sight::Of(user) => user.as_str(),
+            Sight::Nothing => "\0",
+        };
         let name = operation.name().as_bytes();
         let commit = CommitId::of(&[
             self.tenant.as_str().as_bytes(),
             user.as_bytes(),
+            sight.as_bytes(),
             name,
             key.as_bytes(),
         ]);

@@ -125,7 +125,13 @@ impl Columns {
                 .is_some_and(|(target, _)| is_identifying(target))
         };
         if !targets.iter().any(identifies) {
-            return Err(if looks_like_values {
+            // Not one known name: more likely a row than a header, and then its cells are personal.
+            let is_known = |name: &&str| {
+                name.split([';', '\t', '|'])
+                    .any(|part| recognised(part).is_some())
+            };
+            let is_unknown = targets.iter().all(Option::is_none) && !names.iter().any(is_known);
+            return Err(if looks_like_values || is_unknown {
                 ImportErrorKind::NoHeader { line }
             } else {
                 ImportErrorKind::NoUsableColumn {

@@ -73,10 +73,17 @@ fn read(items: &[Item<'static>], text: &str) -> Option<DateTime<Utc>> {
     Some(naive.and_utc())
 }
 
-/// First and last name of a full name: `Doe, John`, or the last word is the last name.
+/// First and last name of a full name: `Doe, John`, or the last word is the last name, with what
+/// follows it as in `John Smith, Jr.`
 pub(super) fn split_name(name: &str) -> (Option<&str>, Option<&str>) {
     let name = name.trim();
     let (first, last) = match name.split_once(',') {
+        Some((names, suffix)) if is_suffix(suffix) => {
+            match names.rsplit_once(char::is_whitespace) {
+                Some((first, last)) => (first, name.get(first.len()..).unwrap_or(last)),
+                None => ("", name),
+            }
+        }
         Some((last, first)) => (first, last),
         None => match name.rsplit_once(char::is_whitespace) {
             Some(both) => both,
@@ -88,6 +95,15 @@ pub(super) fn split_name(name: &str) -> (Option<&str>, Option<&str>) {
         Some(first.trim()).filter(|part| given(part)),
         Some(last.trim()).filter(|part| given(part)),
     )
+}
+
+/// What stands behind a comma and is no first name.
+fn is_suffix(text: &str) -> bool {
+    const SUFFIXES: [&str; 12] = [
+        "jr", "sr", "ii", "iii", "iv", "phd", "md", "dds", "esq", "cpa", "mba", "rn",
+    ];
+    let plain: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+    SUFFIXES.contains(&plain.to_ascii_lowercase().as_str())
 }
 
 /// An amount: digits, a point before decimals, and commas between thousands where they cannot be
@@ -136,6 +152,15 @@ pub(super) fn tags<'a>(text: &'a str, separators: &'a [char]) -> impl Iterator<I
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_suffix_is_no_first_name() {
+        assert_eq!(
+            split_name("John Smith, Jr."),
+            (Some("John"), Some("Smith, Jr."))
+        );
+        assert_eq!(split_name("Doe, John"), (Some("John"), Some("Doe")));
+    }
 
     fn dates(formats: &[&str]) -> Result<Dates, Invalid> {
         let formats: Vec<String> = formats.iter().map(ToString::to_string).collect();

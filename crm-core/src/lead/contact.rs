@@ -49,6 +49,21 @@ impl PhoneNumber {
     }
 }
 
+impl EmailAddress {
+    /// An address that was checked when it was typed. It is not judged again: what counts as an
+    /// address may change, what is stored may not become unreadable by it.
+    pub(crate) fn stored(address: &str) -> Self {
+        Self(address.to_owned())
+    }
+}
+
+impl PhoneNumber {
+    /// A number that was checked when it was typed; see [`EmailAddress::stored`].
+    pub(crate) fn stored(number: &str) -> Self {
+        Self(number.to_owned())
+    }
+}
+
 impl FromStr for EmailAddress {
     type Err = Invalid;
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The id of a lead: a UUIDv7, so ids made later sort later.
+/// The id of a lead: a UUIDv7, so ids made later sort later, to the millisecond.
 ///
 /// It is shown as a [TypeID](https://github.com/jetify-com/typeid), and parsed from one or from a
 /// plain UUID:

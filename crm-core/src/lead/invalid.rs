@@ -160,6 +160,9 @@ pub enum ProblemKind {
         /// Where its leads go.
         destination: String,
     },
+    /// It is a time that is yet to come.
+    #[error("must not be in the future")]
+    Future,
     /// A lead must be known by something.
     #[error("must have a name, an e-mail, a phone or a company")]
     Unidentified,

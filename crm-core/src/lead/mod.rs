@@ -26,7 +26,8 @@ pub(crate) use invalid::Problems;
 pub use invalid::{Invalid, Problem, ProblemKind};
 pub use money::{Currency, Money};
 pub use new::NewLead;
-pub use patch::{FieldPatch, LeadPatch};
+pub(crate) use patch::FieldPatch;
+pub use patch::LeadPatch;
 pub(crate) use slug::slug_of;
 pub use slug::{LeadSource, LeadStatus};
 pub use tag::Tag;
@@ -159,8 +160,12 @@ impl Lead {
     pub fn check(&self) -> Result<(), Invalid> {
         let mut problems = Problems::default();
         let mut line = |field, value: &Option<String>, max| {
-            if let Some(text) = value {
-                problems.keep(check::line(field, text, max).map(drop));
+            let Some(text) = value else { return };
+            if let Some(line) = problems.keep(check::line(field, text, max))
+                && line != *text
+            {
+                let expected = "a text without white space around it";
+                problems.add(field, ProblemKind::Malformed { expected });
             }
         };
         line("first_name", &self.first_name, limits::MAX_NAME);
@@ -170,14 +175,15 @@ impl Lead {
         if let Some(notes) = &self.notes {
             problems.keep(check::notes(notes).map(drop));
         }
-        if self.tags.len() > limits::MAX_TAGS {
-            problems.add(
-                "tags",
-                ProblemKind::TooLong {
-                    max: limits::MAX_TAGS,
-                    unit: "tags",
-                },
-            );
+        if !self.tags.is_empty() {
+            let tags = problems.keep(check_tags(self.tags.iter().map(Tag::as_str)));
+            if tags.is_some_and(|each_once| each_once.len() != self.tags.len()) {
+                problems.add("tags", ProblemKind::Duplicate);
+            }
+        }
+        if self.version < Version::FIRST {
+            let max = i64::MAX;
+            problems.add("version", ProblemKind::OutOfRange { min: 1, max });
         }
         let times = [
             ("created_at", Some(self.created_at)),

@@ -7,8 +7,8 @@ use super::{
     UserId, Version, check, check_tags, is_storable,
 };
 use crate::clock::to_micros;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -42,13 +42,26 @@ pub struct NewLead {
     source: Option<String>,
     notes: Option<String>,
     value: Option<MoneyInput>,
+    #[serde(deserialize_with = "null_is_empty")]
     tags: Vec<String>,
+    #[serde(deserialize_with = "null_is_empty")]
     custom: BTreeMap<String, serde_json::Value>,
     status_reason: Option<String>,
     // Not in JSON: who may write history is the application's decision, made in its code.
     #[serde(skip)]
     created_at: Option<DateTime<Utc>>,
 }
+
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The end of the year 9999.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 impl NewLead {
     /// A lead with the three fields that the presets require.
@@ -167,7 +180,8 @@ impl NewLead {
     }
 
     /// When the lead was created, if that was not just now: for imports. It counts as being in its
-    /// status since then.
+    /// status since then. A time that is ahead by up to a day, as one written in another zone is,
+    /// becomes now; a later one is refused.
     #[must_use]
     pub fn created_at(mut self, at: DateTime<Utc>) -> Self {
         self.created_at = Some(at);
@@ -181,7 +195,8 @@ impl NewLead {
     /// Every problem, each with its field.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut problems = Problems::default();
-        let at = DateTime::UNIX_EPOCH;
+        // Whether a time is past is for those to say who have a clock.
+        let at = DateTime::from_timestamp(LAST_SECOND, 0).unwrap_or_default();
         drop(self.draft(
             LeadId::from_bytes([0; 16]),
             LeadStatus::NEW,
@@ -258,11 +273,17 @@ impl NewLead {
             .status_reason
             .as_deref()
             .and_then(|text| problems.keep(check::reason(text)));
-        let created_at = to_micros(self.created_at.unwrap_or(now));
+        let now = to_micros(now);
+        let mut created_at = self.created_at.map_or(now, to_micros);
         if !is_storable(created_at) {
             problems.add("created_at", UNSTORABLE_TIME);
+        } else if created_at > now {
+            // A time that was written without its zone may be ahead by less than a day.
+            if self.created_at.is_some() && created_at - now > TimeDelta::days(1) {
+                problems.add("created_at", ProblemKind::Future);
+            }
+            created_at = now;
         }
-        let now = to_micros(now);
         let nothing_given = self.first_name.is_none()
             && self.last_name.is_none()
             && self.email.is_none()
@@ -295,13 +316,10 @@ impl NewLead {
     }
 }
 
-/// What was typed is personal: only which fields were given is shown.
+/// What was typed is personal: it is not shown.
 impl fmt::Debug for NewLead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewLead")
-            .field("status", &self.status)
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("NewLead").finish_non_exhaustive()
     }
 }
 
@@ -367,7 +385,8 @@ mod tests {
         let refused = serde_json::from_str::<NewLead>(r#"{"first_name":"A","surname":"B"}"#);
         assert!(refused.unwrap_err().to_string().contains("surname"));
         let taken: NewLead =
-            serde_json::from_str(r#"{"first_name":"A","company":null,"tags":["x"]}"#).unwrap();
+            serde_json::from_str(r#"{"first_name":"A","company":null,"custom":null,"tags":["x"]}"#)
+                .unwrap();
         assert_eq!(taken, NewLead::unnamed().first_name("A").tag("x"));
     }
 }

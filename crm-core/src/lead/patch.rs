@@ -12,7 +12,7 @@ use std::fmt;
 
 /// What to do with one field.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum FieldPatch<T> {
+pub(crate) enum FieldPatch<T> {
     /// Leave it as it is.
     #[default]
     Keep,
@@ -25,7 +25,7 @@ pub enum FieldPatch<T> {
 impl<T> FieldPatch<T> {
     /// Whether the field stays as it is.
     #[must_use]
-    pub const fn is_keep(&self) -> bool {
+    pub(crate) const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
     }
 }
@@ -138,7 +138,8 @@ impl LeadPatch {
         self
     }
 
-    /// The reason for the status that this patch moves to.
+    /// The reason for the status that this patch names: for the move to it, or, if the lead is there
+    /// already, instead of the reason given then.
     #[must_use]
     pub fn status_reason(mut self, reason: impl Into<String>) -> Self {
         self.status_reason = FieldPatch::Set(reason.into());
@@ -228,12 +229,13 @@ impl LeadPatch {
         }
     }
 
-    /// The reason asked for, checked.
-    pub(crate) fn wanted_reason(&self) -> Result<Option<String>, Invalid> {
-        match &self.status_reason {
-            FieldPatch::Set(reason) => check::reason(reason).map(Some),
-            FieldPatch::Keep | FieldPatch::Clear => Ok(None),
-        }
+    /// What becomes of the reason, checked.
+    pub(crate) fn wanted_reason(&self) -> Result<FieldPatch<String>, Invalid> {
+        Ok(match &self.status_reason {
+            FieldPatch::Set(reason) => FieldPatch::Set(check::reason(reason)?),
+            FieldPatch::Clear => FieldPatch::Clear,
+            FieldPatch::Keep => FieldPatch::Keep,
+        })
     }
 
     /// The lead with these fields changed; status and reason are left to the lifecycle. A field
@@ -305,7 +307,7 @@ impl LeadPatch {
         if self.status == FieldPatch::Clear {
             problems.add("status", ProblemKind::Missing);
         }
-        if matches!(self.status_reason, FieldPatch::Set(_)) && self.status.is_keep() {
+        if !self.status_reason.is_keep() && self.status.is_keep() {
             problems.add(
                 "status_reason",
                 ProblemKind::Malformed {
@@ -340,9 +342,7 @@ fn patch<T, U>(
 /// What was typed is personal: it is not shown.
 impl fmt::Debug for LeadPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeadPatch")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("LeadPatch").finish_non_exhaustive()
     }
 }
 

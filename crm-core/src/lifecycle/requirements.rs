@@ -66,7 +66,8 @@ impl Lifecycle {
     }
 
     /// Checks an update that leaves the status as it is: it may not empty a field that the status
-    /// requires. A field that was empty before, because the rule came later, does not block it.
+    /// requires, nor a reason that it requires. What was empty before, because the rule came later,
+    /// does not block it.
     ///
     /// # Errors
     ///
@@ -80,6 +81,9 @@ impl Lifecycle {
             if field.is_set(before) {
                 problems.add(field.to_string(), status.asks_for());
             }
+        }
+        if before.status_reason.is_some() && status.lacks_reason(after.status_reason.as_deref()) {
+            problems.add("status_reason", status.asks_for());
         }
         problems.finish()
     }

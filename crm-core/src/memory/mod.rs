@@ -2,7 +2,8 @@
 //! of an application use.
 //!
 //! Everything of a tenant is behind one lock, held for the time of one commit or one read and never
-//! across an await. Nothing outlives the process.
+//! across an await, and handed over fairly: a reader waits for the commits that were waiting before
+//! it, not for those that come after. Nothing outlives the process.
 //!
 //! Leads are found as a key-value store finds them: by ranges over the keys of
 //! [`index`](crate::index), so this module has no rule of its own about filters or order.
@@ -18,10 +19,11 @@ use crate::repository::{
     Repository, RepositoryError, TENANTS_PER_PAGE,
 };
 use async_trait::async_trait;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tenant::Tenant;
 
 /// Leads in memory.
@@ -51,22 +53,22 @@ impl MemoryRepository {
 
     /// Reads a tenant; one that does not exist reads as `empty`.
     fn read<T>(&self, tenant: &TenantId, empty: T, read: impl FnOnce(&Tenant) -> T) -> T {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.tenants.read();
         let Some(found) = tenants.get(tenant).cloned() else {
             return empty;
         };
         drop(tenants);
-        let found = found.read().unwrap_or_else(PoisonError::into_inner);
+        let found = found.read();
         read(&found)
     }
 
     fn tenant(&self, tenant: &TenantId) -> Arc<RwLock<Tenant>> {
-        let known = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.tenants.read();
         if let Some(found) = known.get(tenant) {
             return Arc::clone(found);
         }
         drop(known);
-        let mut known = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.tenants.write();
         Arc::clone(known.entry(tenant.clone()).or_default())
     }
 }
@@ -85,8 +87,11 @@ impl Repository for MemoryRepository {
         changes: &ChangeSet,
     ) -> Result<Committed, RepositoryError> {
         let found = self.tenant(tenant);
-        let mut found = found.write().unwrap_or_else(PoisonError::into_inner);
-        found.commit(changes)
+        let mut found = found.write();
+        let done = found.commit(changes);
+        // Hands the lock to those who wait already: readers must not starve behind many writers.
+        RwLockWriteGuard::unlock_fair(found);
+        done
     }
 
     async fn committed(
@@ -174,14 +179,9 @@ impl Repository for MemoryRepository {
     }
 
     async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, RepositoryError> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.tenants.read();
         let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
-        let exists = |tenant: &RwLock<Tenant>| {
-            !tenant
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_empty()
-        };
+        let exists = |tenant: &RwLock<Tenant>| !tenant.read().is_empty();
         Ok(tenants
             .range((from, Bound::Unbounded))
             .filter(|(_, tenant)| exists(tenant))
@@ -191,9 +191,9 @@ impl Repository for MemoryRepository {
     }
 
     async fn erase_tenant(&self, tenant: &TenantId) -> Result<(), RepositoryError> {
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self.tenants.write();
         if let Some(erased) = tenants.get(tenant).cloned() {
-            *erased.write().unwrap_or_else(PoisonError::into_inner) = Tenant::default();
+            *erased.write() = Tenant::default();
             // A commit that is about to begin may hold it already: then it must stay, or what it
             // writes would be nowhere. Two references are the one in the map and ours.
             if Arc::strong_count(&erased) == 2 {

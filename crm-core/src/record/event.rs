@@ -5,12 +5,13 @@ use crate::event::{CommitId, EventKind, FieldChange, LeadEvent};
 use crate::lead::{Field, FieldValue, LeadId, LeadStatus, Money, Version, write_canonical_json};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 use uuid::Uuid;
 
 const EVENT: RecordError = RecordError::Damaged("event");
 
 /// An event as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord<'a> {
     /// Bytes of the lead's id.
     pub lead: [u8; 16],
@@ -30,7 +31,7 @@ pub struct EventRecord<'a> {
 }
 
 /// A field's change as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeRecord<'a> {
     /// Name of the field.
     #[serde(borrow)]
@@ -40,7 +41,7 @@ pub struct ChangeRecord<'a> {
 }
 
 /// An event's kind as it is stored. New kinds are added at the end: the position is the tag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum KindRecord<'a> {
     /// The lead was created.
@@ -80,7 +81,7 @@ pub enum KindRecord<'a> {
 }
 
 /// A field's value as it is stored. New kinds are added at the end: the position is the tag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ValueRecord<'a> {
     /// Nothing.
@@ -245,5 +246,33 @@ impl TryFrom<EventRecord<'_>> for LeadEvent {
                 .map(change)
                 .collect::<Result<_, RecordError>>()?,
         })
+    }
+}
+
+/// What was typed is personal: it is not shown.
+impl fmt::Debug for EventRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventRecord").finish_non_exhaustive()
+    }
+}
+
+/// What was typed is personal: it is not shown.
+impl fmt::Debug for ChangeRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangeRecord").finish_non_exhaustive()
+    }
+}
+
+/// What was typed is personal: it is not shown.
+impl fmt::Debug for KindRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KindRecord").finish_non_exhaustive()
+    }
+}
+
+/// What was typed is personal: it is not shown.
+impl fmt::Debug for ValueRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValueRecord").finish_non_exhaustive()
     }
 }

@@ -1,14 +1,15 @@
 //! A lead's plain fields.
 
 use super::{RecordError, parse, parse_some, text, time};
-use crate::lead::{CustomFields, Lead, LeadId, Money, Version};
+use crate::lead::{CustomFields, EmailAddress, Lead, LeadId, Money, PhoneNumber, Version};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
 const LEAD: RecordError = RecordError::Damaged("lead");
 
 /// A lead as it is stored: plain fields, times in microseconds since 1970 (UTC).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeadRecord<'a> {
     /// The id's bytes.
     pub id: [u8; 16],
@@ -94,12 +95,12 @@ impl TryFrom<LeadRecord<'_>> for Lead {
             id: LeadId::from_bytes(record.id),
             first_name: record.first_name.map(Cow::into_owned),
             last_name: record.last_name.map(Cow::into_owned),
-            email: parse_some(record.email.as_deref(), LEAD)?,
+            email: record.email.as_deref().map(EmailAddress::stored),
             company: record.company.map(Cow::into_owned),
             status: parse(&record.status, LEAD)?,
             assigned_to: parse_some(record.assigned_to.as_deref(), LEAD)?,
             created_at: time(record.created_at, LEAD)?,
-            phone: parse_some(record.phone.as_deref(), LEAD)?,
+            phone: record.phone.as_deref().map(PhoneNumber::stored),
             source: parse_some(record.source.as_deref(), LEAD)?,
             notes: record.notes.map(Cow::into_owned),
             value,
@@ -120,5 +121,12 @@ impl TryFrom<LeadRecord<'_>> for Lead {
         };
         lead.check().map_err(|_| LEAD)?;
         Ok(lead)
+    }
+}
+
+/// What was typed is personal: it is not shown.
+impl fmt::Debug for LeadRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeadRecord").finish_non_exhaustive()
     }
 }

@@ -235,6 +235,35 @@ mod tests {
     );
 
     #[test]
+    fn debug_output_holds_no_personal_data() {
+        let (lead, event) = (lead(), event());
+        let shown = format!(
+            "{:?} {:?}",
+            LeadRecord::from(&lead),
+            EventRecord::from(&event)
+        );
+        assert!(
+            !shown.contains("jose") && !shown.contains("because"),
+            "{shown}"
+        );
+        let value = ValueRecord::Text("secret".into());
+        let change = ChangeRecord {
+            field: "notes".into(),
+            values: Some((value.clone(), value)),
+        };
+        assert!(!format!("{change:?} {:?}", KindRecord::from(&event.kind)).contains("secret"));
+    }
+
+    #[test]
+    fn a_stored_address_is_not_judged_by_the_syntax_of_today() {
+        let lead = lead();
+        let mut record = LeadRecord::from(&lead);
+        record.email = Some("jose@localhost".into());
+        let read = decode_lead(&encode(&record)).unwrap();
+        assert_eq!(read.email.unwrap(), "jose@localhost");
+    }
+
+    #[test]
     fn a_newer_record_says_so() {
         let mut bytes = encode_lead(&lead());
         bytes[0] = RECORD_VERSION + 1;

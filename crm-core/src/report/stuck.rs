@@ -13,6 +13,7 @@ use crate::query::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Which stuck leads, and which page of them.
 ///
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 ///
 /// let query = StuckQuery::new().assigned_to("user_456").limit(20);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct StuckQuery {
     status: Option<String>,
     assigned_to: Option<String>,
@@ -121,6 +122,15 @@ impl StuckQuery {
             found: Vec::new(),
             more: More::No,
         }))
+    }
+}
+
+/// What was typed may be anything: it is not shown.
+impl fmt::Debug for StuckQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StuckQuery")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 

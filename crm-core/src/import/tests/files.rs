@@ -173,3 +173,16 @@ fn every_wrong_option_is_told_before_anything_is_read() {
         assert!(block_on(CsvImport::new().batch(batch).run(&crm(), &b"Name\n"[..])).is_ok());
     }
 }
+
+#[test]
+fn a_first_row_of_people_is_not_shown() {
+    let kind = refused(
+        &CsvImport::new(),
+        "Johanna,Doe,Acme Corp\nBob,Day,Umbrella\n",
+    );
+    assert!(
+        matches!(kind, ImportErrorKind::NoHeader { line: 1 }),
+        "{kind}"
+    );
+    assert!(!kind.to_string().contains("Johanna"));
+}
