@@ -1,0 +1,343 @@
+//! Answering: lists, totals, histories and the feed of one tenant.
+
+use crate::error::{Error, Result, disagrees};
+use crate::key::{TenantNumber, last_number, rest};
+use crate::store::{Known, Store};
+use crate::table::Table;
+use crate::value::{self, sum_of};
+use crm_core::event::{CommitId, EventCursor, LeadEvent};
+use crm_core::index::{self, Counter, FindError, IndexKey, IndexReader, Measure, Shelf};
+use crm_core::lead::{Currency, Lead, LeadId, LeadStatus, TenantId, UserId, Version};
+use crm_core::lifecycle::Lifecycle;
+use crm_core::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page, SortBy};
+use crm_core::record;
+use crm_core::repository::{
+    Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError, StatusTotals,
+    TENANTS_PER_PAGE,
+};
+use parking_lot::RwLockReadGuard;
+use sled::IVec;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// How many keys and leads are read as of one moment. A search that needs more goes on while others
+/// write: it would keep them waiting for as long as it takes.
+const AS_OF_ONE_MOMENT: u32 = 20_000;
+
+/// Reads of one tenant.
+pub(crate) struct Reader<'a> {
+    store: &'a Store,
+    known: Option<Known>,
+    number: TenantNumber,
+    held: RefCell<Option<RwLockReadGuard<'a, ()>>>,
+    left: Cell<u32>,
+}
+
+impl Store {
+    /// Begins to read a tenant, as of this moment.
+    pub(crate) fn reader(&self, tenant: &TenantId) -> Result<Reader<'_>> {
+        let held = self.hold();
+        let known = self.tenant(tenant)?;
+        let number = known
+            .as_ref()
+            .map_or(TenantNumber::NONE, |known| known.number);
+        Ok(Reader {
+            store: self,
+            known,
+            number,
+            held: RefCell::new(Some(held)),
+            left: Cell::new(AS_OF_ONE_MOMENT),
+        })
+    }
+
+    /// A lead by itself, without the lock.
+    pub(crate) fn lead(&self, number: TenantNumber, id: LeadId) -> Result<Option<Lead>> {
+        let record = self.value_unlocked(Table::Leads, &number.lead(id))?;
+        Ok(record
+            .map(|record| record::decode_lead(&record))
+            .transpose()?)
+    }
+
+    /// A commit by itself, without the lock.
+    pub(crate) fn committed(
+        &self,
+        number: TenantNumber,
+        commit: CommitId,
+    ) -> Result<Option<Committed>> {
+        let record = self.value_unlocked(Table::Commits, &number.commit(commit))?;
+        Ok(record
+            .map(|record| record::decode_commit(&record))
+            .transpose()?)
+    }
+
+    /// A document by itself, without the lock.
+    pub(crate) fn document(
+        &self,
+        number: TenantNumber,
+        key: &DocumentKey,
+    ) -> Result<Option<Document>> {
+        let value = self.value_unlocked(Table::Documents, &number.document(key))?;
+        value
+            .map(|value| crate::commit::document_from(key, &value))
+            .transpose()
+    }
+
+    pub(crate) fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>> {
+        let _held = self.hold();
+        // The least that is above it.
+        let from = after.map_or_else(Vec::new, |after| [after.as_str().as_bytes(), &[0]].concat());
+        let names = self.tables.tree(Table::Tenants).range(from..).keys();
+        names
+            .take(TENANTS_PER_PAGE)
+            .map(|name| {
+                let name = name?;
+                let name = std::str::from_utf8(&name)
+                    .ok()
+                    .and_then(|name| name.parse().ok());
+                name.ok_or_else(|| disagrees(Table::Tenants))
+            })
+            .collect()
+    }
+}
+
+impl Reader<'_> {
+    pub(crate) const fn lifecycle(&self) -> Option<&Lifecycle> {
+        match &self.known {
+            Some(known) => known.lifecycle.as_ref(),
+            None => None,
+        }
+    }
+
+    pub(crate) fn lifecycle_at(&self, version: Version) -> Result<Option<Lifecycle>> {
+        self.store.lifecycle_at(self.number, version)
+    }
+
+    pub(crate) fn get(&self, ids: &[LeadId]) -> Result<Vec<Lead>> {
+        let mut leads = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = self.number.lead(*id);
+            if let Some(record) = value::read(&self.store.tables, Table::Leads, &key)? {
+                leads.push(record::decode_lead(&record)?);
+            }
+        }
+        Ok(leads)
+    }
+
+    pub(crate) fn find(&self, tenant: &TenantId, query: &LeadQuery) -> Result<Page<Lead>> {
+        self.store.check_indexes()?;
+        let order: Vec<LeadStatus> = match self.lifecycle() {
+            Some(lifecycle) if query.sorting().by == SortBy::Status => {
+                lifecycle.order().cloned().collect()
+            }
+            _ => Vec::new(),
+        };
+        index::find(self, tenant, query, &order).map_err(|error| match error {
+            FindError::Invalid(invalid) => RepositoryError::from(invalid).into(),
+            FindError::Cursor(invalid) => RepositoryError::from(invalid).into(),
+            FindError::Reader(error) => error,
+            _ => Error::Damaged("an answer of the index"),
+        })
+    }
+
+    pub(crate) fn count(&self, filter: &LeadFilter) -> Result<u64> {
+        self.store.check_indexes()?;
+        Ok(index::count(self, filter, None)?.count())
+    }
+
+    pub(crate) fn status_totals(&self, assigned_to: Option<&UserId>) -> Result<Vec<StatusTotals>> {
+        self.store.check_indexes()?;
+        let assignee = assigned_to.cloned().map(Assignee::User);
+        let (from, to) = Counter::per_status(Shelf::Active, assignee.as_ref());
+        let range = (self.number.key(&[&from]), self.number.key(&[&to]));
+        let mut totals: BTreeMap<LeadStatus, (u64, Vec<(Currency, i128)>)> = BTreeMap::new();
+        for entry in self.store.tables.range(Table::Counters, range) {
+            let (key, sum) = entry?;
+            let sum = sum_of(&sum)?;
+            let Some(Counter {
+                status: Some(status),
+                measure,
+                ..
+            }) = Counter::from_key(rest(&key))
+            else {
+                continue;
+            };
+            let (leads, values) = totals.entry(status).or_default();
+            match measure {
+                Measure::Leads => *leads = u64::try_from(sum).unwrap_or(0),
+                Measure::Value(currency) => values.push((currency, sum)),
+                _ => {}
+            }
+        }
+        Ok(totals
+            .into_iter()
+            .map(|(status, (leads, values))| StatusTotals::new(status, leads, values))
+            .collect())
+    }
+
+    pub(crate) fn history(
+        &self,
+        tenant: &TenantId,
+        lead: LeadId,
+        query: &HistoryQuery,
+    ) -> Result<Page<LeadEvent>> {
+        let limit = query
+            .page_limit()
+            .map_err(RepositoryError::from)?
+            .as_usize();
+        let after = query
+            .position(tenant, lead)
+            .map_err(RepositoryError::from)?
+            .map(Version::get);
+        let place = |version| self.number.history(lead, Version::new(version));
+        let end = place(u64::MAX);
+        let range = match (query.direction(), after) {
+            (Direction::Ascending, after) => (place(after.map_or(0, |v| v.saturating_add(1))), end),
+            (Direction::Descending, None) => (place(0), end),
+            (Direction::Descending, Some(after)) => (place(0), place(after)),
+        };
+        let places = self.store.tables.range(Table::History, range).values();
+        let positions: Box<dyn Iterator<Item = sled::Result<IVec>>> = match query.direction() {
+            Direction::Ascending => Box::new(places),
+            Direction::Descending => Box::new(places.rev()),
+        };
+        let mut events = Vec::new();
+        for position in positions.take(limit + 1) {
+            let position = last_number(&position?).ok_or_else(|| disagrees(Table::History))?;
+            let key = self.number.event(position);
+            let record = value::read(&self.store.tables, Table::Events, &key)?;
+            let record = record.ok_or_else(|| disagrees(Table::Events))?;
+            events.push(record::decode_event(&record)?);
+        }
+        let more = events.len() > limit;
+        events.truncate(limit);
+        let last = events.last().filter(|_| more);
+        let next = last.map(|last| query.cursor_after(tenant, lead, last.version));
+        Ok(Page::new(events, next))
+    }
+
+    pub(crate) fn events(&self, after: Option<&EventCursor>, limit: Limit) -> Result<EventPage> {
+        let done = after.map_or(0, |cursor| cursor.position());
+        let (_, end) = self.number.range();
+        let mut events = Vec::new();
+        let mut cursor = after.copied();
+        if let Some(first) = done.checked_add(1) {
+            let range = (self.number.event(first), end);
+            for entry in self
+                .store
+                .tables
+                .range(Table::Events, range)
+                .take(limit.as_usize())
+            {
+                let (key, entry) = entry?;
+                let record = value::join(&self.store.tables, Table::Events, &key, entry)?;
+                events.push(record::decode_event(&record)?);
+                let position = last_number(&key).ok_or_else(|| disagrees(Table::Events))?;
+                cursor = Some(EventCursor::at(position));
+            }
+        }
+        Ok(EventPage::new(events, cursor))
+    }
+
+    /// Notes that something was read, and lets others write once it was much.
+    fn spend(&self) {
+        match self.left.get() {
+            0 => {}
+            1 => {
+                self.left.set(0);
+                drop(self.held.take());
+            }
+            left => self.left.set(left - 1),
+        }
+    }
+}
+
+/// An index key as sled holds it, with the tenant before it.
+#[derive(Debug)]
+pub(crate) struct StoredKey(IVec);
+
+impl AsRef<[u8]> for StoredKey {
+    fn as_ref(&self) -> &[u8] {
+        rest(&self.0)
+    }
+}
+
+/// A range of index keys.
+pub(crate) struct Keys<'r, 's> {
+    keys: sled::Iter,
+    reader: &'r Reader<'s>,
+}
+
+impl Keys<'_, '_> {
+    fn read(&self, entry: Option<sled::Result<(IVec, IVec)>>) -> Option<Result<StoredKey>> {
+        self.reader.spend();
+        match entry? {
+            Ok((key, _)) => Some(Ok(StoredKey(key))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+impl Iterator for Keys<'_, '_> {
+    type Item = Result<StoredKey>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.keys.next();
+        self.read(entry)
+    }
+}
+
+impl DoubleEndedIterator for Keys<'_, '_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let entry = self.keys.next_back();
+        self.read(entry)
+    }
+}
+
+impl<'s> IndexReader for Reader<'s> {
+    type Error = Error;
+    type Key<'a>
+        = StoredKey
+    where
+        Self: 'a;
+    type Keys<'a>
+        = Keys<'a, 's>
+    where
+        Self: 'a;
+    type Record<'a>
+        = Lead
+    where
+        Self: 'a;
+
+    fn keys(&self, from: &[u8], to: &[u8]) -> Keys<'_, 's> {
+        let range = (self.number.key(&[from]), self.number.key(&[to]));
+        Keys {
+            keys: self.store.tables.range(Table::Keys, range),
+            reader: self,
+        }
+    }
+
+    fn lead(&self, id: LeadId) -> Result<Option<Lead>> {
+        self.spend();
+        let key = self.number.lead(id);
+        let record = if self.left.get() > 0 {
+            value::read(&self.store.tables, Table::Leads, &key)?
+        } else {
+            self.store.value_unlocked(Table::Leads, &key)?
+        };
+        Ok(record
+            .map(|record| record::decode_lead(&record))
+            .transpose()?)
+    }
+
+    fn into_lead(record: Lead) -> Lead {
+        record
+    }
+
+    fn counter(&self, key: &IndexKey) -> Result<i128> {
+        let sum = self
+            .store
+            .tables
+            .get(Table::Counters, &self.number.key(&[key]))?;
+        sum.map_or(Ok(0), |sum| sum_of(&sum))
+    }
+}
