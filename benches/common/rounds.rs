@@ -90,10 +90,11 @@ impl Ratio {
     pub(crate) fn of(rounds: impl Iterator<Item = [f64; 2]>) -> Self {
         let rounds: Vec<_> = rounds.collect();
         let mut ratios: Vec<f64> = rounds.iter().map(|[ours, other]| ours / other).collect();
-        let median_of = |arm: fn(&[f64; 2]) -> f64| median(&mut rounds.iter().map(arm).collect());
+        ratios.sort_by(f64::total_cmp);
+        let median_of = |arm: fn(&[f64; 2]) -> f64| median(rounds.iter().map(arm).collect());
         Self {
             nanos: [median_of(|[ours, _]| *ours), median_of(|[_, other]| *other)],
-            median: median(&mut ratios),
+            median: median_of(|[ours, other]| ours / other),
             least: ratios.first().copied().unwrap_or(f64::NAN),
             most: ratios.last().copied().unwrap_or(f64::NAN),
         }
@@ -111,7 +112,7 @@ impl Ratio {
 }
 
 /// Sorts, and gives the middle.
-fn median(values: &mut Vec<f64>) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
