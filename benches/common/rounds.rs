@@ -1,5 +1,6 @@
-//! Two arms timed in turn, in short rounds, so that whatever else the machine does meets both
-//! alike. What counts is the ratio; the times beside it are those of this machine, at this time.
+//! Two arms timed in turn, in rounds so short that most of them are not interrupted by whatever else
+//! the machine does; what slows it for longer meets both arms alike. What counts is the ratio: the
+//! times beside it are those of this machine at this time.
 
 use std::time::{Duration, Instant};
 
@@ -31,9 +32,10 @@ impl Effort {
         }
     }
 
-    /// How many rounds a comparison has that cannot choose their length.
-    pub(crate) const fn rounds(self) -> u32 {
-        self.rounds
+    /// The same with a part of the rounds, for work that leaves something behind.
+    pub(crate) fn divided_by(mut self, parts: u32) -> Self {
+        self.rounds = (self.rounds / parts).max(3);
+        self
     }
 
     /// Times two arms that can do their work any number of times.
@@ -43,10 +45,24 @@ impl Effort {
             times *= 2;
         }
         time(times, &mut ours);
-        let arm = |work: &mut dyn FnMut()| (time(times, work), times);
-        Ratio::of(
-            (0..self.rounds).map(|round| in_turn(round, || arm(&mut ours), || arm(&mut other))),
-        )
+        self.each_round(|round| {
+            in_turn(
+                round,
+                || (time(times, &mut ours), times),
+                || (time(times, &mut other), times),
+            )
+        })
+    }
+
+    /// The median time of one piece of work, in nanoseconds.
+    pub(crate) fn nanos(self, mut work: impl FnMut()) -> f64 {
+        let [_, nanos] = self.compare(|| {}, &mut work).nanos;
+        nanos
+    }
+
+    /// Compares what [`in_turn`] gives in each round.
+    pub(crate) fn each_round(self, round: impl FnMut(u32) -> [f64; 2]) -> Ratio {
+        Ratio::of((0..self.rounds).map(round))
     }
 }
 
@@ -77,44 +93,47 @@ pub(crate) fn in_turn(
 
 /// How many times as long one arm takes as the other.
 pub(crate) struct Ratio {
-    /// The median of the rounds' ratios.
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+    /// The rounds' ratios: a quarter of them below, half, three quarters.
+    quartiles: [f64; 3],
     /// The medians of both arms, in nanoseconds for a piece of work.
-    pub(crate) nanos: [f64; 2],
+    nanos: [f64; 2],
 }
 
 impl Ratio {
-    /// From what [`in_turn`] gave.
-    pub(crate) fn of(rounds: impl Iterator<Item = [f64; 2]>) -> Self {
+    fn of(rounds: impl Iterator<Item = [f64; 2]>) -> Self {
         let rounds: Vec<_> = rounds.collect();
-        let mut ratios: Vec<f64> = rounds.iter().map(|[ours, other]| ours / other).collect();
-        ratios.sort_by(f64::total_cmp);
-        let median_of = |arm: fn(&[f64; 2]) -> f64| median(rounds.iter().map(arm).collect());
+        let all = |of: fn(&[f64; 2]) -> f64| quartiles(rounds.iter().map(of).collect());
+        let [_, ours, _] = all(|[ours, _]| *ours);
+        let [_, other, _] = all(|[_, other]| *other);
         Self {
-            nanos: [median_of(|[ours, _]| *ours), median_of(|[_, other]| *other)],
-            median: median_of(|[ours, other]| ours / other),
-            least: ratios.first().copied().unwrap_or(f64::NAN),
-            most: ratios.last().copied().unwrap_or(f64::NAN),
+            quartiles: all(|[ours, other]| ours / other),
+            nanos: [ours, other],
         }
     }
 
-    /// The columns of a table, ending with whether the limit holds.
-    pub(crate) fn columns(&self, limit: f64) -> String {
-        let [ours, other] = self.nanos.map(shown);
-        let verdict = if self.median <= limit { "PASS" } else { "FAIL" };
+    /// Names the columns of [`row`](Self::row).
+    pub(crate) fn header(title: &str, ours: &str, other: &str) -> String {
         format!(
-            "{ours:>9} {other:>9} {:>6.2} {:>6.2}–{:<6.2} {limit:>4.1}  {verdict}",
-            self.median, self.least, self.most
+            "{title:<42} {ours:>10} {other:>10} {:>6}  {:>11}  {:>4}",
+            "ratio", "middle half", "max"
+        )
+    }
+
+    /// A row of a table, ending with whether the limit holds.
+    pub(crate) fn row(&self, name: &str, limit: f64) -> String {
+        let [ours, other] = self.nanos.map(shown);
+        let [low, ratio, high] = self.quartiles;
+        let verdict = if ratio <= limit { "PASS" } else { "FAIL" };
+        format!(
+            "{name:<42} {ours:>10} {other:>10} {ratio:>6.2}  {low:>5.2}–{high:<5.2}  {limit:>4.1}  {verdict}"
         )
     }
 }
 
-/// Sorts, and gives the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let at = |quarter| values.get(values.len() * quarter / 4).copied();
+    [1, 2, 3].map(|quarter| at(quarter).unwrap_or(f64::NAN))
 }
 
 /// A time, in the unit that suits it.

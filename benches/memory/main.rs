@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many leads are created or moved in one round.
-const WRITES: u32 = 20;
+const WRITES: u32 = 5;
 
 fn main() {
     let effort = Effort::from_arguments();
@@ -40,15 +40,10 @@ fn main() {
         size_of::<by_hand::Lead>(),
     );
     for size in sizes {
-        println!("\n{size} leads");
-        println!(
-            "{:<34} {:>9} {:>9} {:>6} {:>13} {:>4}",
-            "", "ours", "by hand", "ratio", "least–most", "max"
-        );
+        let title = format!("{size} leads");
+        println!("\n{}", Ratio::header(&title, "ours", "by hand"));
         let mut arms = Arms::new(size);
-        let show = |name: &str, ratio: &Ratio, limit| {
-            println!("{name:<34} {}", ratio.columns(limit));
-        };
+        let show = |name: &str, ratio: &Ratio, limit| println!("{}", ratio.row(name, limit));
         show("get", &arms.get(effort), 1.5);
         for (name, ratio) in arms.pages(effort) {
             show(name, &ratio, 1.3);
@@ -185,7 +180,7 @@ impl Arms {
             leads,
             ..
         } = self;
-        Ratio::of((0..effort.rounds()).map(|round| {
+        effort.each_round(|round| {
             let mut moves = Vec::new();
             for _ in 0..WRITES {
                 open.rotate_left(1);
@@ -211,7 +206,7 @@ impl Arms {
                     })
                 },
             )
-        }))
+        })
     }
 
     /// New leads beside those that are there.
@@ -222,7 +217,7 @@ impl Arms {
             created,
             ..
         } = self;
-        Ratio::of((0..effort.rounds()).map(|round| {
+        effort.divided_by(4).each_round(|round| {
             let typed: Vec<Typed> = (0..WRITES).map(|place| typed(*created + place)).collect();
             *created += WRITES;
             let ready: Vec<NewLead> = typed.iter().map(new_lead).collect();
@@ -251,7 +246,7 @@ impl Arms {
                     }
                 },
             )
-        }))
+        })
     }
 }
 

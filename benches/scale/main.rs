@@ -42,12 +42,9 @@ fn main() {
     };
     let few = Store::load(small);
     let many = Store::load(large);
-    println!(
-        "\n{:<44} {:>9} {:>9} {:>6} {:>13} {:>4}",
-        "", large, small, "ratio", "least–most", "max"
-    );
-    let show = |name: &str, ratio: &Ratio| println!("{name:<44} {}", ratio.columns(LIMIT));
-
+    let [of_many, of_few] = [large, small].map(|size| format!("of {size}"));
+    println!("\n{}", Ratio::header("page of 50", &of_many, &of_few));
+    let show = |name: &str, ratio: &Ratio| println!("{}", ratio.row(name, LIMIT));
     for (name, query) in lists() {
         let ratio = effort.compare(|| many.list(&query), || few.list(&query));
         show(name, &ratio);

@@ -117,7 +117,12 @@ impl<R: IndexReader> Finder<'_, R> {
                 let position = |step: Step<'_, '_, R>| step.position(self.listing.sort.by);
                 return Ok((items, last.map(position)));
             }
-            if let Some(lead) = self.matching(step.id)? {
+            let lead = if R::IS_SNAPSHOT {
+                self.reader.lead(step.id)?
+            } else {
+                self.matching(step.id)?
+            };
+            if let Some(lead) = lead {
                 items.push(R::into_lead(lead));
                 last = Some(step);
             }

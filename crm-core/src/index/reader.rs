@@ -77,6 +77,10 @@ pub trait IndexReader {
     where
         Self: 'a;
 
+    /// Whether all reads through one reader are of one moment, so that a lead is what its key says
+    /// and need not be checked once more.
+    const IS_SNAPSHOT: bool = false;
+
     /// The keys from `from` up to but not including `to`, in byte order. `from` is always below
     /// `to`.
     fn keys(&self, from: &[u8], to: &[u8]) -> Self::Keys<'_>;

@@ -434,6 +434,9 @@ impl IndexReader for Tenant {
 
     type Record<'a> = &'a Lead;
 
+    // The tenant's lock is held for the whole of a read.
+    const IS_SNAPSHOT: bool = true;
+
     fn lead(&self, id: LeadId) -> Result<Option<&Lead>, Infallible> {
         Ok(self.leads.get(&id).map(|lead| &**lead))
     }
