@@ -9,6 +9,7 @@
 )]
 
 mod by_hand;
+mod check;
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -39,6 +40,7 @@ fn main() {
         size_of::<Lead>(),
         size_of::<by_hand::Lead>(),
     );
+    check::show(effort);
     for size in sizes {
         let title = format!("{size} leads");
         println!("\n{}", Ratio::header(&title, "ours", "by hand"));

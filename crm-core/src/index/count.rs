@@ -104,7 +104,7 @@ impl<R: IndexReader> Count<'_, R> {
     }
 
     fn counts(&self, way: &Way, step: &Step<'_, '_, R>) -> Result<bool, R::Error> {
-        let Some(record) = self.reader.lead(step.id)? else {
+        let Some(record) = self.reader.lead(step.id())? else {
             return Ok(false);
         };
         let lead = record.borrow();

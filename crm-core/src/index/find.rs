@@ -41,15 +41,19 @@ pub fn find<R: IndexReader>(
     order: &[LeadStatus],
 ) -> Result<Page<Lead>, FindError<R::Error>> {
     query.check()?;
-    let after = query.position(tenant, order)?;
+    let opened = query.open(tenant, order)?;
+    let after = opened.as_ref().map(|opened| &opened.position);
     let finder = Finder {
         reader,
         filter: query.filter(),
-        listing: Listing::new(query.sorting(), order, after.as_ref()),
+        listing: Listing::new(query.sorting(), order, after),
         limit: query.page_limit().as_usize(),
     };
     let (items, last) = finder.page().map_err(FindError::Reader)?;
-    let next = last.map(|last| query.cursor_at(tenant, order, &last));
+    let next = last.map(|last| match &opened {
+        Some(opened) => opened.cursor_at(&last),
+        None => query.cursor_at(tenant, order, &last),
+    });
     let mut page = Page::new(items, next);
     let total = |up_to| count(reader, query.filter(), up_to).map_err(FindError::Reader);
     page.total = match query.wanted_total() {
@@ -118,13 +122,15 @@ impl<R: IndexReader> Finder<'_, R> {
                 return Ok((items, last.map(position)));
             }
             let lead = if R::IS_SNAPSHOT {
-                self.reader.lead(step.id)?
+                self.reader.lead(step.id())?
             } else {
-                self.matching(step.id)?
+                self.matching(step.id())?
             };
             if let Some(lead) = lead {
                 items.push(R::into_lead(lead));
-                last = Some(step);
+                if items.len() == self.limit {
+                    last = Some(step);
+                }
             }
         }
         Ok((items, None))
@@ -152,14 +158,14 @@ impl<R: IndexReader> Finder<'_, R> {
         let Some(step) = runner.walk.step()? else {
             return Ok(true);
         };
-        if !runner.way.is_ordered || self.matching(step.id)?.is_none() {
+        if !runner.way.is_ordered || self.matching(step.id())?.is_none() {
             return Ok(false);
         }
         if runner.page.len() == self.limit {
             runner.has_more = true;
             return Ok(true);
         }
-        runner.page.push(step.id);
+        runner.page.push(step.id());
         if runner.page.len() == self.limit {
             runner.last = Some(step.position(self.listing.sort.by));
         }
@@ -184,7 +190,7 @@ impl<R: IndexReader> Finder<'_, R> {
         let mut first: BTreeMap<Place, Lead> = BTreeMap::new();
         let mut walk = self.walk(way);
         while let Some(step) = walk.step()? {
-            let Some(lead) = self.matching(step.id)? else {
+            let Some(lead) = self.matching(step.id())? else {
                 continue;
             };
             let Some(place) = self.listing.place(&Position::of(by, lead.borrow())) else {

@@ -2,20 +2,22 @@
 
 use super::IndexReader;
 use super::key::END;
-use super::range::{Holds, Segment};
+use super::range::{Holds, KeyRange, Segment};
 use crate::lead::LeadId;
 use crate::query::{Direction, Position, SortBy, ValueKind};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-/// Walks segments one after another, the ranges of each merged. It reads one key of each range of a
-/// segment to begin with, and then one for each key it gives.
+/// Walks segments one after another, the ranges of each merged. Of several ranges it reads one key each
+/// to begin with, and then one for each key it gives.
 pub(super) struct Walk<'w, 'r, R: IndexReader> {
     reader: &'r R,
     segments: std::slice::Iter<'w, Segment>,
     direction: Direction,
     holds: &'w Holds,
+    /// The only range of the segment: most have but one, and nothing to merge.
+    alone: Option<Head<'r, R>>,
     heads: BinaryHeap<Head<'r, R>>,
 }
 
@@ -30,7 +32,6 @@ struct Head<'r, R: IndexReader + 'r> {
 
 /// A key that was read.
 pub(super) struct Step<'w, 'r, R: IndexReader + 'r> {
-    pub(super) id: LeadId,
     key: R::Key<'r>,
     prefix: usize,
     holds: &'w Holds,
@@ -45,52 +46,71 @@ impl<'w, 'r, R: IndexReader> Walk<'w, 'r, R> {
             segments: segments.iter(),
             direction,
             holds: &Holds::Words,
+            alone: None,
             heads: BinaryHeap::new(),
         }
     }
 
     /// The next key.
+    #[inline]
     pub(super) fn step(&mut self) -> Result<Option<Step<'w, 'r, R>>, R::Error> {
         loop {
-            if let Some(mut given) = self.heads.peek_mut()
-                && given.key.is_none()
-                && !given.read()?
-            {
-                PeekMut::pop(given);
-            }
-            while self.heads.is_empty() {
-                let Some(segment) = self.segments.next() else {
-                    return Ok(None);
-                };
-                self.begin(segment)?;
-            }
-            let Some(mut next) = self.heads.peek_mut() else {
-                return Ok(None);
+            let (key, prefix) = if let Some(alone) = &mut self.alone {
+                alone.read()?;
+                (alone.key.take(), alone.prefix)
+            } else {
+                self.merged()?
             };
-            let Some(key) = next.key.take() else {
-                continue;
-            };
-            // A key without an id is none of ours.
-            if let Some((_, id)) = key.as_ref().split_last_chunk::<ID>() {
-                return Ok(Some(Step {
-                    id: LeadId::from_bytes(*id),
-                    key,
-                    prefix: next.prefix,
-                    holds: self.holds,
-                }));
+            match key {
+                Some(key) => {
+                    // A key without an id is none of ours.
+                    if key.as_ref().len() >= ID {
+                        return Ok(Some(Step {
+                            key,
+                            prefix,
+                            holds: self.holds,
+                        }));
+                    }
+                }
+                None => {
+                    self.alone = None;
+                    let Some(segment) = self.segments.next() else {
+                        return Ok(None);
+                    };
+                    self.begin(segment)?;
+                }
             }
         }
     }
 
+    /// The next key of several ranges, and where its value begins.
+    fn merged(&mut self) -> Result<(Option<R::Key<'r>>, usize), R::Error> {
+        if let Some(mut given) = self.heads.peek_mut()
+            && given.key.is_none()
+            && !given.read()?
+        {
+            PeekMut::pop(given);
+        }
+        Ok(match self.heads.peek_mut() {
+            Some(mut next) => (next.key.take(), next.prefix),
+            None => (None, 0),
+        })
+    }
+
     fn begin(&mut self, segment: &'w Segment) -> Result<(), R::Error> {
         self.holds = &segment.holds;
+        let head = |range: &KeyRange| Head {
+            key: None,
+            keys: self.reader.keys(&range.from, &range.to),
+            prefix: range.prefix,
+            direction: self.direction,
+        };
+        if let [range] = &segment.ranges[..] {
+            self.alone = Some(head(range));
+            return Ok(());
+        }
         for range in &segment.ranges {
-            let mut head = Head {
-                key: None,
-                keys: self.reader.keys(&range.from, &range.to),
-                prefix: range.prefix,
-                direction: self.direction,
-            };
+            let mut head = head(range);
             if head.read()? {
                 self.heads.push(head);
             }
@@ -117,6 +137,13 @@ impl<R: IndexReader> Head<'_, R> {
 }
 
 impl<R: IndexReader> Step<'_, '_, R> {
+    /// The lead's id, which every key ends with.
+    #[inline]
+    pub(super) fn id(&self) -> LeadId {
+        let id = self.key.as_ref().last_chunk::<ID>();
+        LeadId::from_bytes(id.copied().unwrap_or_default())
+    }
+
     /// The word, of a walk through words.
     pub(super) fn word(&self) -> &[u8] {
         // Index and shelf stand before it.
@@ -139,7 +166,7 @@ impl<R: IndexReader> Step<'_, '_, R> {
                 Some(value.unwrap_or_default().to_vec())
             }
         };
-        Position { key, id: self.id }
+        Position { key, id: self.id() }
     }
 }
 

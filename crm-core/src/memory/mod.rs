@@ -2,12 +2,13 @@
 //! of an application use.
 //!
 //! Everything of a tenant is behind one lock, held for the time of one commit or one read and never
-//! across an await, and handed over fairly: a reader waits for the commits that were waiting before
-//! it, not for those that come after. Nothing outlives the process.
+//! across an await. A reader waits for one commit at most, however many are waiting. Nothing
+//! outlives the process.
 //!
 //! Leads are found as a key-value store finds them: by ranges over the keys of
 //! [`index`](crate::index), so this module has no rule of its own about filters or order.
 
+mod lock;
 mod tenant;
 
 use crate::event::{CommitId, EventCursor, LeadEvent};
@@ -19,7 +20,8 @@ use crate::repository::{
     Repository, RepositoryError, TENANTS_PER_PAGE,
 };
 use async_trait::async_trait;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use lock::Phases;
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -41,7 +43,7 @@ use tenant::Tenant;
 /// ```
 #[derive(Clone, Default)]
 pub struct MemoryRepository {
-    tenants: Arc<RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>>,
+    tenants: Arc<RwLock<BTreeMap<TenantId, Arc<Phases<Tenant>>>>>,
 }
 
 impl MemoryRepository {
@@ -62,7 +64,17 @@ impl MemoryRepository {
         read(&found)
     }
 
-    fn tenant(&self, tenant: &TenantId) -> Arc<RwLock<Tenant>> {
+    /// The tenants after this one, those that were erased or never had a commit among them. The
+    /// lock on all of them is not held while one of them is read.
+    fn some_tenants(&self, after: Option<&TenantId>) -> Vec<(TenantId, Arc<Phases<Tenant>>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let known = self.tenants.read();
+        let range = known.range::<TenantId, _>((from, Bound::Unbounded));
+        let owned = range.map(|(id, tenant)| (id.clone(), Arc::clone(tenant)));
+        owned.take(TENANTS_PER_PAGE).collect()
+    }
+
+    fn tenant(&self, tenant: &TenantId) -> Arc<Phases<Tenant>> {
         let known = self.tenants.read();
         if let Some(found) = known.get(tenant) {
             return Arc::clone(found);
@@ -86,12 +98,7 @@ impl Repository for MemoryRepository {
         tenant: &TenantId,
         changes: &ChangeSet,
     ) -> Result<Committed, RepositoryError> {
-        let found = self.tenant(tenant);
-        let mut found = found.write();
-        let done = found.commit(changes);
-        // Hands the lock to those who wait already: readers must not starve behind many writers.
-        RwLockWriteGuard::unlock_fair(found);
-        done
+        self.tenant(tenant).write(|tenant| tenant.commit(changes))
     }
 
     async fn committed(
@@ -179,26 +186,38 @@ impl Repository for MemoryRepository {
     }
 
     async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, RepositoryError> {
-        let tenants = self.tenants.read();
-        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
-        let exists = |tenant: &RwLock<Tenant>| !tenant.read().is_empty();
-        Ok(tenants
-            .range((from, Bound::Unbounded))
-            .filter(|(_, tenant)| exists(tenant))
-            .map(|(id, _)| id.clone())
-            .take(TENANTS_PER_PAGE)
-            .collect())
+        let mut found = Vec::new();
+        let mut after = after.cloned();
+        loop {
+            let known = self.some_tenants(after.as_ref());
+            let is_last = known.len() < TENANTS_PER_PAGE;
+            after = known.last().map(|(id, _)| id.clone());
+            let exists = known
+                .into_iter()
+                .filter(|(_, tenant)| !tenant.read().is_empty());
+            found.extend(exists.map(|(id, _)| id));
+            if is_last || found.len() >= TENANTS_PER_PAGE {
+                found.truncate(TENANTS_PER_PAGE);
+                return Ok(found);
+            }
+        }
     }
 
     async fn erase_tenant(&self, tenant: &TenantId) -> Result<(), RepositoryError> {
+        let Some(erased) = self.tenants.read().get(tenant).cloned() else {
+            return Ok(());
+        };
+        erased.write(|tenant| *tenant = Tenant::default());
         let mut tenants = self.tenants.write();
-        if let Some(erased) = tenants.get(tenant).cloned() {
-            *erased.write() = Tenant::default();
-            // A commit that is about to begin may hold it already: then it must stay, or what it
-            // writes would be nowhere. Two references are the one in the map and ours.
-            if Arc::strong_count(&erased) == 2 {
-                tenants.remove(tenant);
-            }
+        // A commit that is about to begin may hold it already: then it must stay, or what it writes
+        // would be nowhere. Two references are the one in the map and ours.
+        if Arc::strong_count(&erased) == 2
+            && tenants
+                .get(tenant)
+                .is_some_and(|known| Arc::ptr_eq(known, &erased))
+            && erased.read().is_empty()
+        {
+            tenants.remove(tenant);
         }
         Ok(())
     }

@@ -13,6 +13,19 @@ pub struct Position {
     pub id: LeadId,
 }
 
+/// A cursor that was opened.
+pub(crate) struct Opened {
+    pub(crate) position: Position,
+    binding: Binding,
+}
+
+impl Opened {
+    /// The cursor to the page after this position, in the same list.
+    pub(crate) fn cursor_at(&self, last: &Position) -> Cursor {
+        Cursor::seal(self.binding, &last.to_bytes())
+    }
+}
+
 const HAS_VALUE: u8 = 1;
 const HAS_NONE: u8 = 2;
 const ID: usize = 16;
@@ -122,13 +135,25 @@ impl LeadQuery {
         tenant: &TenantId,
         order: &[LeadStatus],
     ) -> Result<Option<Position>, InvalidCursor> {
+        let opened = self.open(tenant, order)?;
+        Ok(opened.map(|opened| opened.position))
+    }
+
+    /// Opens the cursor, if there is one, and keeps what it was bound to for the cursor to the next
+    /// page.
+    pub(crate) fn open(
+        &self,
+        tenant: &TenantId,
+        order: &[LeadStatus],
+    ) -> Result<Option<Opened>, InvalidCursor> {
         let Some(cursor) = self.cursor() else {
             return Ok(None);
         };
-        Position::from_bytes(cursor.open(self.binding(tenant, order))?)
+        let binding = self.binding(tenant, order);
+        let position = Position::from_bytes(cursor.open(binding)?)
             .filter(|position| position.fits(self.sorting().by, order))
-            .map(Some)
-            .ok_or(InvalidCursor::Malformed)
+            .ok_or(InvalidCursor::Malformed)?;
+        Ok(Some(Opened { position, binding }))
     }
 
     /// Tenant, filter and sort, and the order of the statuses where it matters. Not the limit and
