@@ -4,14 +4,18 @@
 //! ```text
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- path/to/leads.csv
+//! cargo run --example quickstart -- --store sled:leads.sled
 //! ```
+//!
+//! What is kept in a directory is there when it is run again: then its rows are known already.
 
-use crm_kit::import::{Encoding, ImportReport, Target};
+use crm_kit::import::{Encoding, ImportReport, Original, RejectedRow, RowProblemKind, Target};
 use crm_kit::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/leads.csv");
@@ -19,16 +23,52 @@ const SHOWN: usize = 10;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     // No async runtime is needed; inside of one, this is an `.await`.
-    pollster::block_on(run())
+    match pollster::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let first: &dyn Error = &*error;
+            let causes = std::iter::successors(Some(first), |error| (*error).source());
+            let causes: Vec<_> = causes.map(ToString::to_string).collect();
+            eprintln!("{}", causes.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What was asked for on the command line.
+struct Arguments {
+    store: String,
+    file: PathBuf,
+}
+
+impl Arguments {
+    fn read() -> Result<Self> {
+        let mut found = Self {
+            store: "memory:".to_owned(),
+            file: PathBuf::from(SAMPLE),
+        };
+        let mut words = std::env::args_os().skip(1);
+        while let Some(word) = words.next() {
+            match word.to_str() {
+                Some("--store") => {
+                    let url = words.next().and_then(|url| url.into_string().ok());
+                    found.store = url.ok_or("--store: needs a URL, such as sled:leads.sled")?;
+                }
+                Some(flag) if flag.starts_with('-') => {
+                    return Err("usage: quickstart [--store URL] [CSV]".into());
+                }
+                _ => found.file = PathBuf::from(word),
+            }
+        }
+        Ok(found)
+    }
 }
 
 async fn run() -> Result<()> {
-    let path = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| PathBuf::from(SAMPLE), PathBuf::from);
-    let crm = Crm::builder(MemoryRepository::new())
+    let arguments = Arguments::read()?;
+    let crm = Crm::builder(crm_kit::connect(&arguments.store).await?)
         .lifecycle(Lifecycle::sales())
         .open()
         .await?;
@@ -36,7 +76,7 @@ async fn run() -> Result<()> {
     let crm = crm.as_user("user_456");
 
     title("1. Leads come in from a file");
-    import(&crm, &path).await?;
+    import(&crm, &arguments.file).await?;
     title("2. One is worked through its lifecycle");
     let worked = work(&crm).await?;
     title("3. Lists");
@@ -73,6 +113,11 @@ async fn import(crm: &Crm, path: &Path) -> Result<()> {
     if !has(Field::FirstName.into()) && !has(Target::FullName) {
         import = import.fallback(Field::FirstName, "(unknown)");
     }
+    let everybody = LeadQuery::new().archived(Archived::Include);
+    let before = crm.count(&everybody).await?;
+    if before > 0 {
+        println!("{before} leads are there already; rows with their e-mails are duplicates");
+    }
 
     let progress = ProgressBar::new(open()?.metadata()?.len());
     progress.set_style(ProgressStyle::with_template(
@@ -97,12 +142,20 @@ fn print_report(report: &ImportReport) {
     for (field, problem, count) in report.problems() {
         println!("  {count:>5} × {field}: {problem}");
     }
-    if rejected > 0 {
-        println!("The first of them:");
+    let mut faulty = report.rejected_rows().iter().filter(|row| !is_known(row));
+    let first: Vec<_> = faulty.by_ref().take(SHOWN).collect();
+    if !first.is_empty() {
+        println!("The first that are faulty:");
     }
-    for row in report.rejected_rows().iter().take(SHOWN) {
+    for row in first {
         println!("  {row}");
     }
+}
+
+/// Whether nothing is wrong with a row but that its lead is there already.
+fn is_known(row: &RejectedRow) -> bool {
+    let mut kinds = row.problems().iter().map(|problem| problem.kind());
+    kinds.all(|kind| matches!(kind, RowProblemKind::Duplicate(Original::Lead(_))))
 }
 
 async fn work(crm: &Crm) -> Result<Lead> {
@@ -118,6 +171,12 @@ async fn work(crm: &Crm) -> Result<Lead> {
     })
     .await?;
 
+    // Whoever was worked when this was run before is done with.
+    let before = LeadQuery::new().email("zoe@example.com");
+    for lead in crm.list(before).await?.items {
+        println!("archived      {}", lead.id);
+        crm.archive(lead.id).await?;
+    }
     let new = NewLead::new("Zoë", "Quick", "zoe@example.com")?;
     let lead = crm.create(new.source(LeadSource::REFERRAL)).await?;
     println!("created       {}", lead.id);

@@ -1,11 +1,26 @@
 //! Storage by URL, for applications whose configuration names it.
 
 use crm_core::memory::MemoryRepository;
-use crm_core::repository::Repository;
+use crm_core::repository::{Repository, RepositoryError};
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Opens the storage that a URL names: `memory:`.
+/// The URLs that this build knows.
+const KNOWN: &[&str] = &[
+    "memory:",
+    #[cfg(feature = "sled")]
+    "sled:PATH",
+];
+
+/// Opens the storage that a URL names, with its defaults:
+///
+/// | URL | storage | feature |
+/// | --- | --- | --- |
+/// | `memory:` | [`MemoryRepository`], empty | |
+/// | `sled:PATH` | `SledRepository`, in the directory `PATH`, which is made if it is missing | `sled` |
+///
+/// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -17,30 +32,100 @@ use std::sync::Arc;
 ///
 /// # Errors
 ///
-/// A URL that names no storage this build knows.
+/// A URL that names no storage this build knows; a storage that cannot be opened, with the reason
+/// as its source.
 pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryRepository::new())),
-        _ => Err(ConnectError {
-            known: &["memory:"],
-        }),
+        #[cfg(feature = "sled")]
+        Some(("sled", path)) if !path.is_empty() => {
+            let opened = crm_store_sled::SledRepository::open(path).await;
+            Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
+        }
+        _ => Err(ConnectError::UnknownUrl),
     }
 }
 
-/// A URL that names no storage this build knows. The URL is not repeated: it may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectError {
-    known: &'static [&'static str],
+/// Why [`connect`] opened nothing. The URL is never repeated: it may hold a password.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL names no storage that this build knows.
+    UnknownUrl,
+    /// The storage is known and cannot be opened.
+    Storage(RepositoryError),
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no storage of this build has such a URL: it must be {}",
-            self.known.join(" or ")
-        )
+        match self {
+            Self::UnknownUrl => write!(
+                f,
+                "no storage of this build has such a URL: it must be {}",
+                KNOWN.join(" or ")
+            ),
+            Self::Storage(_) => f.write_str("the storage that the URL names cannot be opened"),
+        }
     }
 }
 
-impl std::error::Error for ConnectError {}
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::UnknownUrl => None,
+            Self::Storage(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollster::block_on;
+
+    #[test]
+    fn an_unknown_url_is_told_which_are_known_and_not_repeated() {
+        for url in [
+            "",
+            "memory",
+            "memory:x",
+            "postgres://me:secret@host",
+            "sled",
+            "sled:",
+        ] {
+            let error = block_on(connect(url)).unwrap_err();
+            assert!(matches!(error, ConnectError::UnknownUrl), "{url}");
+            let told = error.to_string();
+            assert!(told.contains("must be memory:"), "{told}");
+            assert_eq!(told.contains("sled:PATH"), cfg!(feature = "sled"), "{told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
+    }
+
+    #[cfg(feature = "sled")]
+    #[test]
+    fn a_path_of_sled_is_opened_and_keeps_what_is_written() {
+        use crm_core::crm::Crm;
+        use crm_core::lead::NewLead;
+
+        block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let url = format!("sled:{}", directory.path().join("a:b").display());
+            let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
+            let new = NewLead::new("John", "Doe", "john@example.com").unwrap();
+            let lead = crm.create(new).await.unwrap();
+            drop(crm);
+            let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
+            assert_eq!(crm.get(lead.id).await.unwrap(), lead);
+        });
+    }
+
+    #[cfg(feature = "sled")]
+    #[test]
+    fn a_storage_that_cannot_be_opened_tells_why() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = block_on(connect(&format!("sled:{}", file.path().display()))).unwrap_err();
+        let causes = std::iter::successors(error.source(), |error| (*error).source());
+        assert!(causes.count() >= 2, "{error:?}");
+    }
+}

@@ -30,12 +30,15 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `csv` | `import`: leads from CSV files |
+//! | `sled` | `sled`: leads in a directory, kept by an embedded key-value store |
 //! | `testing` | `testing`: a clock that tests set, and what storages are tested with; for dev-dependencies |
 
 // A library does not print; its examples do.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub use crm_core::*;
+#[cfg(feature = "sled")]
+pub use crm_store_sled as sled;
 
 mod connect;
 
@@ -57,4 +60,6 @@ pub mod prelude {
     pub use crm_core::query::{Archived, LeadQuery, Page, Sort, Total};
     pub use crm_core::report::{Pipeline, StuckLead, StuckQuery};
     pub use crm_core::repository::{HistoryQuery, Repository};
+    #[cfg(feature = "sled")]
+    pub use crm_store_sled::SledRepository;
 }
