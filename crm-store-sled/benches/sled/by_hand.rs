@@ -27,6 +27,9 @@ struct Trees {
     position: AtomicU64,
 }
 
+/// How the index by time of creation begins.
+const NEWEST: [u8; 2] = [0x10, 0];
+
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 impl ByHand {
@@ -74,12 +77,12 @@ impl ByHand {
         .await
     }
 
-    /// The newest leads.
-    pub(crate) async fn page(&self, prefix: &'static [u8], limit: usize) -> Answer<Vec<Lead>> {
+    /// The newest leads that are not archived.
+    pub(crate) async fn page(&self, limit: usize) -> Answer<Vec<Lead>> {
         let trees = Arc::clone(&self.0);
         blocking::unblock(move || {
             let mut page = Vec::with_capacity(limit);
-            for key in trees.keys.scan_prefix(prefix).keys().rev().take(limit) {
+            for key in trees.keys.scan_prefix(NEWEST).keys().rev().take(limit) {
                 let key = key?;
                 let (_, id) = key.split_last_chunk::<16>().ok_or("no key")?;
                 if let Some(record) = trees.leads.get(id)? {

@@ -1,0 +1,89 @@
+//! Group commit: what 64 writers at once do in a second, and what one does.
+
+use crate::leads::new_lead;
+use crate::open;
+use crate::rounds::Effort;
+use crm_core::crm::Crm;
+use crm_store_sled::{Durability, SledRepository};
+use pollster::block_on;
+use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+
+const WRITERS: u32 = 64;
+/// Rounds of both, in turn; what counts is the median of their ratios.
+const ROUNDS: usize = 7;
+
+struct Bench {
+    runtime: Runtime,
+    repository: SledRepository,
+    crm: Crm,
+    next: u32,
+}
+
+pub(crate) fn run(effort: Effort) {
+    println!(
+        "\ncommits a second of one lead each, by one writer and by {WRITERS} at the same time"
+    );
+    for durability in [
+        Durability::Fsynced,
+        Durability::Flushed,
+        Durability::Buffered,
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let repository = open(directory.path(), durability);
+        let crm = block_on(Crm::open(repository.clone())).expect("a store");
+        block_on(crm.create(new_lead(0))).expect("a lead");
+        let runtime = Builder::new_multi_thread().worker_threads(2).build();
+        let mut bench = Bench {
+            runtime: runtime.expect("a runtime"),
+            repository,
+            crm,
+            next: 1,
+        };
+        let (rounds, each) = if effort.is_quick {
+            (1, 1)
+        } else {
+            (ROUNDS, 10)
+        };
+        let mut found: Vec<_> = (0..rounds)
+            .map(|_| {
+                let (one, _) = bench.rate(1, each * 10);
+                let (many, shared) = bench.rate(WRITERS, each);
+                (many / one, one, many, shared)
+            })
+            .collect();
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, one, many, shared) = found.swap_remove(found.len() / 2);
+        println!(
+            "{:<10} one {one:>6.0}   {WRITERS} {many:>6.0}   ratio {ratio:>5.1}   commits for each flush {shared:>5.1}",
+            format!("{durability:?}"),
+        );
+    }
+}
+
+impl Bench {
+    /// Commits a second, and commits for each flush.
+    fn rate(&mut self, writers: u32, each: u32) -> (f64, f64) {
+        let before = self.repository.flushes();
+        let start = Instant::now();
+        self.runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for _ in 0..writers {
+                let crm = self.crm.clone();
+                let numbers = self.next..self.next + each;
+                self.next = numbers.end;
+                tasks.spawn(async move {
+                    for number in numbers {
+                        crm.create(new_lead(number)).await.expect("a commit");
+                    }
+                });
+            }
+            tasks.join_all().await;
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        let commits = f64::from(writers * each);
+        let flushes = u32::try_from(self.repository.flushes() - before).expect("few");
+        (commits / seconds, commits / f64::from(flushes.max(1)))
+    }
+}
