@@ -4,13 +4,14 @@
 //! last step. Whatever a crash leaves is finished when the store is opened again, before anybody
 //! reads it.
 
-use crate::draft::{Before, Draft, Write, transact_alone};
+use crate::draft::{Before, Draft, Write};
 use crate::error::{Error, Result, disagrees};
 use crate::flush::Ticket;
 use crate::key::{PREFIX, TenantNumber, last_number, lead_of};
 use crate::meta::Tenants;
 use crate::store::Store;
 use crate::table::{Head, Table};
+use crate::transaction::transact_alone;
 use crate::value;
 use crm_core::event::{CommitId, EventKind};
 use crm_core::lead::{LeadId, TenantId};

@@ -15,6 +15,7 @@ use crm_core::serde_json::{self, json};
 use sled::IVec;
 use std::io::Write;
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// How much was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,12 +69,14 @@ impl SledRepository {
         tenant: &TenantId,
         mut to: W,
     ) -> std::result::Result<(W, Exported), RepositoryError> {
-        let tenant = tenant.clone();
-        let export = move |store: &Store| {
-            let exported = store.export(&tenant, &mut to)?;
-            Ok((to, exported))
+        let (store, tenant) = (Arc::clone(&self.store), tenant.clone());
+        // Not under the guard: a panic of the writer's is not one of sled's.
+        let export = move || {
+            store
+                .export(&tenant, &mut to)
+                .map(|exported| (to, exported))
         };
-        Ok(self.off(export).await?)
+        Ok(blocking::unblock(export).await?)
     }
 }
 
@@ -116,43 +119,57 @@ impl Store {
         line: impl Fn(&IVec, &[u8]) -> Result<Vec<u8>>,
     ) -> Result<u64> {
         let mut written = 0;
-        let mut after: Option<IVec> = None;
+        let mut after = None;
         loop {
-            let mut lines = Vec::new();
-            let mut entries = 0;
-            {
-                let _held = self.hold();
-                // Looked up again each time: the tenant may be erased meanwhile.
-                let Some(known) = self.tenant(tenant)? else {
-                    return Ok(written);
-                };
-                let (first, end) = known.number.range();
-                let first = match after.take() {
-                    Some(last) => Bound::Excluded(last.to_vec()),
-                    None => Bound::Included(first),
-                };
-                let range = (first, Bound::Excluded(end));
-                for entry in self
-                    .tables
-                    .tree(table)
-                    .range::<Vec<u8>, _>(range)
-                    .take(STEP)
-                {
-                    let (key, entry) = entry?;
-                    let value = value::join(&self.tables, table, &key, entry)?;
-                    lines.extend(line(&key, &value)?);
-                    entries += 1;
-                    after = Some(key);
-                }
-            }
+            let step = self.guarded(|store| store.step(tenant, table, after.take(), &line))?;
             // The writer may be slow: nobody waits for it.
-            to.write_all(&lines).map_err(Error::Directory)?;
-            written += entries;
+            to.write_all(&step.lines).map_err(Error::Directory)?;
+            written += step.entries;
+            after = step.last;
             if after.is_none() {
                 return Ok(written);
             }
         }
     }
+
+    /// The next lines of a table, as of one moment.
+    fn step(
+        &self,
+        tenant: &TenantId,
+        table: Table,
+        after: Option<IVec>,
+        line: impl Fn(&IVec, &[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Step> {
+        let _held = self.hold();
+        let mut step = Step::default();
+        // Looked up again each time: the tenant may be erased meanwhile.
+        let Some(known) = self.tenant(tenant)? else {
+            return Ok(step);
+        };
+        let (first, end) = known.number.range();
+        let first = match after {
+            Some(last) => Bound::Excluded(last.to_vec()),
+            None => Bound::Included(first),
+        };
+        let range = (first, Bound::Excluded(end));
+        let entries = self.tables.tree(table).range::<Vec<u8>, _>(range);
+        for entry in entries.take(STEP) {
+            let (key, entry) = entry?;
+            let value = value::join(&self.tables, table, &key, entry)?;
+            step.lines.extend(line(&key, &value)?);
+            step.entries += 1;
+            step.last = Some(key);
+        }
+        Ok(step)
+    }
+}
+
+#[derive(Default)]
+struct Step {
+    lines: Vec<u8>,
+    entries: u64,
+    /// The key of the last of them; `None` at the end.
+    last: Option<IVec>,
 }
 
 /// The value under its kind. Put together as text, which keeps the order of the fields.

@@ -5,10 +5,10 @@
 //! while it runs is served by the next one, which begins as soon as it ends. Nobody who waits does
 //! any of the work, so a commit that is dropped while waiting is nobody's loss.
 
-use crate::Durability;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::guard;
+use crate::options::{Durability, SledBuilder};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +16,6 @@ use std::time::{Duration, Instant};
 /// Flushes on behalf of all who hold tickets.
 #[derive(Debug)]
 pub(crate) struct Flusher(Arc<Shared>);
-
-/// How long a flush is put off while further commits are being made.
-const LONGEST_WAIT: Duration = Duration::from_millis(25);
 
 /// The number of a transaction, in the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +25,7 @@ pub(crate) struct Ticket(u64);
 #[derive(Debug)]
 struct Shared {
     durability: Durability,
+    longest_wait: Duration,
     disk: Disk,
     state: Mutex<State>,
 }
@@ -57,9 +55,10 @@ type Told = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Flusher {
     /// Of a database that holds so many commits, all of them on disk.
-    pub(crate) fn new(disk: Disk, durability: Durability, made: u64) -> Self {
+    pub(crate) fn new(disk: Disk, options: &SledBuilder, made: u64) -> Self {
         Self(Arc::new(Shared {
-            durability,
+            durability: options.durability,
+            longest_wait: options.longest_wait,
             disk,
             state: Mutex::new(State {
                 made,
@@ -105,7 +104,7 @@ impl Flusher {
     /// The same on another thread, if somebody has waited long enough for others to come along.
     pub(crate) fn flush_if_late(&self) {
         let since = self.0.state.lock().waiting_since;
-        if since.is_some_and(|since| since.elapsed() > LONGEST_WAIT) && self.0.begin() {
+        if since.is_some_and(|since| since.elapsed() > self.0.longest_wait) && self.0.begin() {
             let shared = Arc::clone(&self.0);
             blocking::unblock(move || shared.run()).detach();
         }
@@ -221,7 +220,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let db = sled::open(directory.path()).unwrap();
         let disk = Disk::new(db.clone(), directory.path()).unwrap();
-        (directory, db, Flusher::new(disk, durability, 0))
+        let options = SledBuilder::new(directory.path().into()).durability(durability);
+        (directory, db, Flusher::new(disk, &options, 0))
     }
 
     #[test]

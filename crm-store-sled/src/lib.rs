@@ -15,10 +15,14 @@ mod open;
 mod options;
 mod queue;
 mod read;
+mod reader;
 mod rebuild;
 mod repository;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
+mod transaction;
 mod value;
 mod verify;
 

@@ -33,9 +33,18 @@ fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u32; N]> {
     rest.is_empty().then(|| numbers.map(u32::from_be_bytes))
 }
 
-/// Whether the store has been described; `NewerFormat` if by a newer version.
-pub(crate) fn check_format(tables: &Tables) -> Result<bool> {
-    let Some(bytes) = entry(tables, FORMAT_KEY)? else {
+/// Whether the database says that it is a store; `NewerFormat` if of a newer version. Nothing is
+/// written, so that what this version does not know stays as it is.
+pub(crate) fn is_described(db: &sled::Db) -> Result<bool> {
+    let name = Table::Meta.name();
+    if !db
+        .tree_names()
+        .iter()
+        .any(|known| *known == name.as_bytes())
+    {
+        return Ok(false);
+    }
+    let Some(bytes) = db.open_tree(name)?.get(FORMAT_KEY)? else {
         return Ok(false);
     };
     match numbers(&bytes) {

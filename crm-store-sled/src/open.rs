@@ -2,7 +2,6 @@
 
 use crate::count::check_counts;
 use crate::disk::{Disk, data_file, sync_directory};
-use crate::draft::transact_alone;
 use crate::error::{Error, Result, disagrees};
 use crate::flush::Flusher;
 use crate::guard;
@@ -10,6 +9,7 @@ use crate::meta;
 use crate::options::{OpenCheck, SledBuilder};
 use crate::store::Store;
 use crate::table::{Head, Table, Tables};
+use crate::transaction::transact_alone;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,10 +27,11 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
             .path(path)
             .cache_capacity(options.cache_bytes)
             .open()?;
-        let tables = Tables::open(&db)?;
-        if !meta::check_format(&tables)? {
-            describe(&db, &tables)?;
-        }
+        let tables = if meta::is_described(&db)? {
+            Tables::open(&db)?
+        } else {
+            describe(&db)?
+        };
         let disk = Disk::new(db, path)?;
         let made = made_in(&tables)?;
         if options.check != OpenCheck::Nothing {
@@ -42,7 +43,7 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
         let (opening, first_position) = meta::count_opening(&tables)?;
         transact_alone(&tables, opening)?;
         let is_current = meta::indexes_are_current(&tables)?;
-        let flusher = Flusher::new(disk, options.durability, made);
+        let flusher = Flusher::new(disk, options, made);
         let store = Store::new(tables, flusher, first_position);
         store.set_outdated(!is_current);
         store.finish_erasing()?;
@@ -85,12 +86,14 @@ fn wait_for_lock(path: &Path) -> Result<()> {
 }
 
 /// Makes an empty database a store. One that is not empty is somebody else's, or has lost what it
-/// said of itself.
-fn describe(db: &sled::Db, tables: &Tables) -> Result<()> {
+/// said of itself: either way nothing is written to it.
+fn describe(db: &sled::Db) -> Result<Tables> {
     for name in db.tree_names() {
         if !db.open_tree(name)?.is_empty() {
             return Err(disagrees(Table::Meta));
         }
     }
-    transact_alone(tables, meta::describe())
+    let tables = Tables::open(db)?;
+    transact_alone(&tables, meta::describe())?;
+    Ok(tables)
 }

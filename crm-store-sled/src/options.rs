@@ -3,6 +3,7 @@
 use crate::SledRepository;
 use crm_core::repository::RepositoryError;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What an acknowledged commit survives.
 ///
@@ -50,10 +51,13 @@ pub struct SledBuilder {
     pub(crate) durability: Durability,
     pub(crate) check: OpenCheck,
     pub(crate) cache_bytes: u64,
+    /// How long a flush is put off while further commits are being made.
+    pub(crate) longest_wait: Duration,
 }
 
 /// 256 MiB.
 const CACHE: u64 = 256 * 1024 * 1024;
+const LONGEST_WAIT: Duration = Duration::from_millis(25);
 
 impl SledBuilder {
     pub(crate) const fn new(path: PathBuf) -> Self {
@@ -62,6 +66,7 @@ impl SledBuilder {
             durability: Durability::Fsynced,
             check: OpenCheck::Counts,
             cache_bytes: CACHE,
+            longest_wait: LONGEST_WAIT,
         }
     }
 

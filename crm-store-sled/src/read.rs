@@ -1,12 +1,14 @@
 //! Answering: lists, totals, histories and the feed of one tenant.
 
+use crate::commit::document_from;
 use crate::error::{Error, Result, disagrees};
 use crate::key::{TenantNumber, last_number, rest};
-use crate::store::{Known, Store};
+use crate::reader::Reader;
+use crate::store::Store;
 use crate::table::Table;
 use crate::value::{self, sum_of};
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
-use crm_core::index::{self, Counter, FindError, IndexKey, IndexReader, Measure, Shelf};
+use crm_core::index::{self, Counter, FindError, Measure, Shelf};
 use crm_core::lead::{Currency, Lead, LeadId, LeadStatus, TenantId, UserId, Version};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page, SortBy};
@@ -15,58 +17,15 @@ use crm_core::repository::{
     Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError, StatusTotals,
     TENANTS_PER_PAGE,
 };
-use parking_lot::RwLockReadGuard;
 use sled::IVec;
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// How many keys and leads are read as of one moment. A search that needs more goes on while others
-/// write: it would keep them waiting for as long as it takes.
-const AS_OF_ONE_MOMENT: u32 = 20_000;
-
-/// Reads of one tenant.
-pub(crate) struct Reader<'a> {
-    store: &'a Store,
-    known: Option<Known>,
-    number: TenantNumber,
-    held: RefCell<Option<RwLockReadGuard<'a, ()>>>,
-    left: Cell<u32>,
-}
-
 impl Store {
-    /// Begins to read a tenant, as of this moment.
-    pub(crate) fn reader(&self, tenant: &TenantId) -> Result<Reader<'_>> {
-        let held = self.hold();
-        let known = self.tenant(tenant)?;
-        let number = known
-            .as_ref()
-            .map_or(TenantNumber::NONE, |known| known.number);
-        Ok(Reader {
-            store: self,
-            known,
-            number,
-            held: RefCell::new(Some(held)),
-            left: Cell::new(AS_OF_ONE_MOMENT),
-        })
-    }
-
     /// A lead by itself, without the lock.
     pub(crate) fn lead(&self, number: TenantNumber, id: LeadId) -> Result<Option<Lead>> {
         let record = self.value_unlocked(Table::Leads, &number.lead(id))?;
         Ok(record
             .map(|record| record::decode_lead(&record))
-            .transpose()?)
-    }
-
-    /// A commit by itself, without the lock.
-    pub(crate) fn committed(
-        &self,
-        number: TenantNumber,
-        commit: CommitId,
-    ) -> Result<Option<Committed>> {
-        let record = self.value_unlocked(Table::Commits, &number.commit(commit))?;
-        Ok(record
-            .map(|record| record::decode_commit(&record))
             .transpose()?)
     }
 
@@ -77,9 +36,7 @@ impl Store {
         key: &DocumentKey,
     ) -> Result<Option<Document>> {
         let value = self.value_unlocked(Table::Documents, &number.document(key))?;
-        value
-            .map(|value| crate::commit::document_from(key, &value))
-            .transpose()
+        value.map(|value| document_from(key, &value)).transpose()
     }
 
     pub(crate) fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>> {
@@ -101,15 +58,21 @@ impl Store {
 }
 
 impl Reader<'_> {
-    pub(crate) const fn lifecycle(&self) -> Option<&Lifecycle> {
-        match &self.known {
-            Some(known) => known.lifecycle.as_ref(),
-            None => None,
-        }
+    fn lifecycle(&self) -> Option<&Lifecycle> {
+        self.known.as_ref()?.lifecycle.as_deref()
     }
 
     pub(crate) fn lifecycle_at(&self, version: Version) -> Result<Option<Lifecycle>> {
         self.store.lifecycle_at(self.number, version)
+    }
+
+    pub(crate) fn committed(&self, commit: CommitId) -> Result<Option<Committed>> {
+        let record = self
+            .store
+            .value(Table::Commits, &self.number.commit(commit))?;
+        Ok(record
+            .map(|record| record::decode_commit(&record))
+            .transpose()?)
     }
 
     pub(crate) fn get(&self, ids: &[LeadId]) -> Result<Vec<Lead>> {
@@ -236,108 +199,5 @@ impl Reader<'_> {
             }
         }
         Ok(EventPage::new(events, cursor))
-    }
-
-    /// Notes that something was read, and lets others write once it was much.
-    fn spend(&self) {
-        match self.left.get() {
-            0 => {}
-            1 => {
-                self.left.set(0);
-                drop(self.held.take());
-            }
-            left => self.left.set(left - 1),
-        }
-    }
-}
-
-/// An index key as sled holds it, with the tenant before it.
-#[derive(Debug)]
-pub(crate) struct StoredKey(IVec);
-
-impl AsRef<[u8]> for StoredKey {
-    fn as_ref(&self) -> &[u8] {
-        rest(&self.0)
-    }
-}
-
-/// A range of index keys.
-pub(crate) struct Keys<'r, 's> {
-    keys: sled::Iter,
-    reader: &'r Reader<'s>,
-}
-
-impl Keys<'_, '_> {
-    fn read(&self, entry: Option<sled::Result<(IVec, IVec)>>) -> Option<Result<StoredKey>> {
-        self.reader.spend();
-        match entry? {
-            Ok((key, _)) => Some(Ok(StoredKey(key))),
-            Err(error) => Some(Err(error.into())),
-        }
-    }
-}
-
-impl Iterator for Keys<'_, '_> {
-    type Item = Result<StoredKey>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.keys.next();
-        self.read(entry)
-    }
-}
-
-impl DoubleEndedIterator for Keys<'_, '_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let entry = self.keys.next_back();
-        self.read(entry)
-    }
-}
-
-impl<'s> IndexReader for Reader<'s> {
-    type Error = Error;
-    type Key<'a>
-        = StoredKey
-    where
-        Self: 'a;
-    type Keys<'a>
-        = Keys<'a, 's>
-    where
-        Self: 'a;
-    type Record<'a>
-        = Lead
-    where
-        Self: 'a;
-
-    fn keys(&self, from: &[u8], to: &[u8]) -> Keys<'_, 's> {
-        let range = (self.number.key(&[from]), self.number.key(&[to]));
-        Keys {
-            keys: self.store.tables.range(Table::Keys, range),
-            reader: self,
-        }
-    }
-
-    fn lead(&self, id: LeadId) -> Result<Option<Lead>> {
-        self.spend();
-        let key = self.number.lead(id);
-        let record = if self.left.get() > 0 {
-            value::read(&self.store.tables, Table::Leads, &key)?
-        } else {
-            self.store.value_unlocked(Table::Leads, &key)?
-        };
-        Ok(record
-            .map(|record| record::decode_lead(&record))
-            .transpose()?)
-    }
-
-    fn into_lead(record: Lead) -> Lead {
-        record
-    }
-
-    fn counter(&self, key: &IndexKey) -> Result<i128> {
-        let sum = self
-            .store
-            .tables
-            .get(Table::Counters, &self.number.key(&[key]))?;
-        sum.map_or(Ok(0), |sum| sum_of(&sum))
     }
 }

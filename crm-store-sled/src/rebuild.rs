@@ -2,13 +2,14 @@
 
 use crate::SledRepository;
 use crate::commit::reindex;
-use crate::draft::{Draft, Ending, transact, transact_alone};
+use crate::draft::Draft;
 use crate::error::{Result, disagrees};
 use crate::flush::Ticket;
 use crate::key::TenantNumber;
 use crate::meta;
 use crate::store::Store;
 use crate::table::{Head, Table};
+use crate::transaction::{Ending, transact, transact_alone};
 use crate::value::{self, sum_of};
 use crm_core::index::IndexKey;
 use crm_core::record;

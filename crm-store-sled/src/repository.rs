@@ -44,7 +44,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct SledRepository {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     queue: Arc<Queue>,
 }
 
@@ -173,14 +173,16 @@ impl Repository for SledRepository {
         tenant: &TenantId,
         commit: CommitId,
     ) -> std::result::Result<Option<Committed>, RepositoryError> {
-        let Some(number) = self.number(tenant).await? else {
-            return Ok(None);
-        };
-        let read = |store: &Store| store.committed(number, commit);
-        let committed = self.store.guarded(read)?;
+        let tenant = tenant.clone();
+        let (committed, ticket) = self
+            .off(move |store| {
+                let committed = store.reader(&tenant)?.committed(commit)?;
+                Ok((committed, store.flusher.last()))
+            })
+            .await?;
         if committed.is_some() {
             // It may have been made a moment ago, and not be on disk yet.
-            self.wait(self.store.flusher.last()).await?;
+            self.wait(ticket).await?;
         }
         Ok(committed)
     }
@@ -278,7 +280,8 @@ impl Repository for SledRepository {
         tenant: &TenantId,
     ) -> std::result::Result<Option<Lifecycle>, RepositoryError> {
         let known = self.tenant(tenant).await?;
-        Ok(known.and_then(|known| known.lifecycle))
+        let lifecycle = known.and_then(|known| known.lifecycle);
+        Ok(lifecycle.map(Arc::unwrap_or_clone))
     }
 
     async fn lifecycle_at(

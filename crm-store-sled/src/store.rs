@@ -18,6 +18,7 @@ use crm_core::repository::RepositoryErrorKind;
 use crm_core::serde_json;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Tenants kept in memory. Beyond it they are forgotten: reading one again is cheap.
@@ -42,7 +43,7 @@ pub(crate) struct Store {
 pub(crate) struct Known {
     pub(crate) number: TenantNumber,
     pub(crate) head: Head,
-    pub(crate) lifecycle: Option<Lifecycle>,
+    pub(crate) lifecycle: Option<Arc<Lifecycle>>,
 }
 
 /// The lock held for changes.
@@ -150,7 +151,9 @@ impl Store {
         let head = self.head(number)?.ok_or_else(|| disagrees(Table::Heads))?;
         let lifecycle = match head.lifecycle {
             0 => None,
-            version => self.lifecycle_at(number, Version::new(version))?,
+            version => self
+                .lifecycle_at(number, Version::new(version))?
+                .map(Arc::new),
         };
         let known = Known {
             number,

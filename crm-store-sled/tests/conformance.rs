@@ -7,7 +7,7 @@ mod common;
 use async_trait::async_trait;
 use crm_core::repository::Repository;
 use crm_core::testing::Harness;
-use crm_store_sled::Durability;
+use crm_store_sled::{Durability, SledRepository};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,8 +18,17 @@ use tempfile::TempDir;
 struct Directory {
     directory: TempDir,
     opened: AtomicU32,
-    /// Where a repository is kept that is open.
-    paths: Mutex<HashMap<usize, PathBuf>>,
+    /// Those that are open, by where the caller's reference points.
+    open: Mutex<HashMap<usize, Opened>>,
+}
+
+struct Opened {
+    path: PathBuf,
+    repository: SledRepository,
+}
+
+fn address(repository: &Arc<dyn Repository>) -> usize {
+    Arc::as_ptr(repository).addr()
 }
 
 impl Directory {
@@ -27,23 +36,26 @@ impl Directory {
         Self {
             directory: tempfile::tempdir().unwrap(),
             opened: AtomicU32::new(0),
-            paths: Mutex::default(),
+            open: Mutex::default(),
         }
     }
 
     async fn open_at(&self, path: PathBuf) -> Arc<dyn Repository> {
-        let repository: Arc<dyn Repository> =
-            Arc::new(common::open(&path, Durability::Buffered).await);
-        self.paths
-            .lock()
-            .unwrap()
-            .insert(address(&repository), path);
-        repository
+        let repository = common::open(&path, Durability::Buffered).await;
+        let shared: Arc<dyn Repository> = Arc::new(repository.clone());
+        let opened = Opened { path, repository };
+        self.open.lock().unwrap().insert(address(&shared), opened);
+        shared
     }
-}
 
-fn address(repository: &Arc<dyn Repository>) -> usize {
-    Arc::as_ptr(repository).addr()
+    /// Whatever a case did, records, indexes, counters and counts agree after it.
+    async fn verified(&self, repository: Arc<dyn Repository>) -> PathBuf {
+        let opened = self.open.lock().unwrap().remove(&address(&repository));
+        let Opened { path, repository } = opened.unwrap();
+        let found = repository.verify().await.unwrap();
+        assert!(found.is_clean(), "{:?}", found.faults);
+        path
+    }
 }
 
 #[async_trait]
@@ -55,14 +67,12 @@ impl Harness for Directory {
     }
 
     async fn reopen(&self, repository: Arc<dyn Repository>) -> Option<Arc<dyn Repository>> {
-        let path = self
-            .paths
-            .lock()
-            .unwrap()
-            .remove(&address(&repository))
-            .unwrap();
-        drop(repository);
+        let path = self.verified(repository).await;
         Some(self.open_at(path).await)
+    }
+
+    async fn close(&self, repository: Arc<dyn Repository>) {
+        self.verified(repository).await;
     }
 }
 

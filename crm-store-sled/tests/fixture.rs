@@ -12,6 +12,9 @@ use crm_core::repository::{HistoryQuery, Repository};
 use crm_store_sled::{Durability, SledRepository};
 use std::path::{Path, PathBuf};
 
+/// Names the directory that a new fixture is written to.
+const WRITE: &str = "CRM_WRITE_FIXTURE";
+
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
 }
@@ -48,71 +51,84 @@ async fn fill(crm: &Crm) {
     crm.tenant("acme").create(other).await.unwrap();
 }
 
-/// Run by hand, once for each format: `CRM_WRITE_FIXTURE=1 cargo test -p crm-store-sled --test
-/// fixture -- --ignored`.
-#[test]
-#[ignore = "writes the fixture"]
-fn write_the_fixture() {
-    if std::env::var_os("CRM_WRITE_FIXTURE").is_none() {
-        return;
-    }
-    pollster::block_on(async {
-        let repository = common::open(&fixture(), Durability::Fsynced).await;
-        fill(&Crm::open(repository).await.unwrap()).await;
-    });
+/// Writes a store and closes it.
+async fn write(path: &Path) {
+    let repository = common::open(path, Durability::Fsynced).await;
+    fill(&Crm::open(repository).await.unwrap()).await;
 }
 
-#[test]
-fn a_store_of_the_first_version_is_read() {
+/// Reads a copy of a store, because sled writes when it opens one.
+async fn read(path: &Path) {
     let directory = tempfile::tempdir().unwrap();
-    // sled writes when it opens.
     std::fs::create_dir_all(directory.path().join("blobs")).unwrap();
-    for entry in std::fs::read_dir(fixture()).unwrap() {
+    for entry in std::fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             std::fs::copy(&path, directory.path().join(path.file_name().unwrap())).unwrap();
         }
     }
+    let repository = SledRepository::open(directory.path()).await.unwrap();
+    assert!(repository.verify().await.unwrap().is_clean());
+    let crm = Crm::open(repository.clone()).await.unwrap();
+    let page = crm
+        .list(LeadQuery::new().search("acme doe").total(Total::Exact))
+        .await
+        .unwrap();
+    let [john] = &page.items[..] else {
+        panic!("{:?}", page.items)
+    };
+    assert_eq!(john.status, LeadStatus::CONTACTED);
+    assert_eq!(john.notes.as_deref(), Some("é".repeat(6_000).as_str()));
+    assert_eq!(john.version.get(), 3);
+    let archived = LeadQuery::new()
+        .archived(Archived::Only)
+        .assigned_to("user_1");
+    assert_eq!(crm.count(&archived).await.unwrap(), 1);
+    let feed = crm.events(None, crm_core::query::Limit::MAX).await.unwrap();
+    let kinds: Vec<_> = feed.events.iter().map(|event| event.kind.name()).collect();
+    let told = [
+        "created",
+        "status_changed",
+        "updated",
+        "created",
+        "archived",
+    ];
+    assert_eq!(kinds, [&told[..], &["created", "deleted"]].concat());
+    let gone = feed.events[6].lead;
+    let history = crm.history(gone, &HistoryQuery::new()).await.unwrap();
+    assert_eq!(history.items.len(), 2);
+    assert!(crm.get(gone).await.is_err());
+    assert!(crm.lifecycle().await.unwrap().find("demo").is_some());
+    assert_eq!(
+        repository.tenants(None).await.unwrap(),
+        ["acme", TenantId::DEFAULT.as_str()]
+    );
+    crm.transition(john.id, LeadStatus::QUALIFIED)
+        .await
+        .unwrap();
+    assert!(repository.verify().await.unwrap().is_clean());
+}
+
+#[test]
+fn a_store_of_the_first_version_is_read() {
+    pollster::block_on(read(&fixture()));
+}
+
+/// Whoever changes the format writes the fixture of the new one with it, into a directory that is
+/// not there yet:
+///
+/// ```text
+/// CRM_WRITE_FIXTURE=$PWD/crm-store-sled/tests/fixtures/format-2 \
+///     cargo test -p crm-store-sled --test fixture
+/// ```
+#[test]
+fn a_store_of_this_version_is_read_the_same() {
     pollster::block_on(async {
-        let repository = SledRepository::open(directory.path()).await.unwrap();
-        assert!(repository.verify().await.unwrap().is_clean());
-        let crm = Crm::open(repository.clone()).await.unwrap();
-        let page = crm
-            .list(LeadQuery::new().search("acme doe").total(Total::Exact))
-            .await
-            .unwrap();
-        let [john] = &page.items[..] else {
-            panic!("{:?}", page.items)
-        };
-        assert_eq!(john.status, LeadStatus::CONTACTED);
-        assert_eq!(john.notes.as_deref(), Some("é".repeat(6_000).as_str()));
-        assert_eq!(john.version.get(), 3);
-        let archived = LeadQuery::new()
-            .archived(Archived::Only)
-            .assigned_to("user_1");
-        assert_eq!(crm.count(&archived).await.unwrap(), 1);
-        let feed = crm.events(None, crm_core::query::Limit::MAX).await.unwrap();
-        let kinds: Vec<_> = feed.events.iter().map(|event| event.kind.name()).collect();
-        let told = [
-            "created",
-            "status_changed",
-            "updated",
-            "created",
-            "archived",
-        ];
-        assert_eq!(kinds, [&told[..], &["created", "deleted"]].concat());
-        let gone = feed.events[6].lead;
-        let history = crm.history(gone, &HistoryQuery::new()).await.unwrap();
-        assert_eq!(history.items.len(), 2);
-        assert!(crm.get(gone).await.is_err());
-        assert!(crm.lifecycle().await.unwrap().find("demo").is_some());
-        assert_eq!(
-            repository.tenants(None).await.unwrap(),
-            ["acme", TenantId::DEFAULT.as_str()]
-        );
-        crm.transition(john.id, LeadStatus::QUALIFIED)
-            .await
-            .unwrap();
-        assert!(repository.verify().await.unwrap().is_clean());
+        let directory = tempfile::tempdir().unwrap();
+        let asked = std::env::var_os(WRITE).map(PathBuf::from);
+        let path = asked.unwrap_or_else(|| directory.path().join("store"));
+        assert!(!path.exists(), "a fixture is never written over");
+        write(&path).await;
+        read(&path).await;
     });
 }

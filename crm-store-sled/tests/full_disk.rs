@@ -9,20 +9,17 @@ use crm_core::crm::{Crm, CrmError};
 use crm_core::lead::LeadId;
 use crm_store_sled::Durability;
 use std::error::Error;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+const NAME: &str = "a_full_disk_is_told_and_takes_nothing_back";
 const PATH: &str = "CRM_FULL_DISK_TEST_PATH";
 
-/// What the process with little space does. Run by the test below, not by itself.
-#[test]
-#[ignore = "the other side of `a_full_disk_is_told_and_takes_nothing_back`"]
-fn child() {
-    let Some(path) = std::env::var_os(PATH) else {
-        return;
-    };
+/// What the process does that has little space: the test below, started with [`PATH`] set.
+fn child(path: &OsStr) {
     pollster::block_on(async {
-        let repository = common::open(Path::new(&path), Durability::Fsynced).await;
+        let repository = common::open(Path::new(path), Durability::Fsynced).await;
         let crm = Crm::open(repository).await.unwrap();
         for number in 0..100_000 {
             match crm.create(new_lead(number).notes("n".repeat(8_000))).await {
@@ -51,11 +48,14 @@ fn chain(error: &dyn Error) -> String {
 
 #[test]
 fn a_full_disk_is_told_and_takes_nothing_back() {
+    if let Some(path) = std::env::var_os(PATH) {
+        return child(&path);
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     // A limit on the size of files, whose signal is ignored, is a full disk to whoever writes.
     let limited = format!(
-        "trap '' XFSZ; ulimit -f 6000; exec {} child --exact --ignored --nocapture",
+        "trap '' XFSZ; ulimit -f 6000; exec {} {NAME} --exact --nocapture",
         std::env::current_exe().unwrap().display()
     );
     let output = Command::new("bash")

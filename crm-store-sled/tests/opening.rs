@@ -90,6 +90,7 @@ fn a_database_of_somebody_else_is_left_alone() {
         );
         tamper(directory.path(), |db| {
             assert!(db.get("theirs").unwrap().is_some());
+            assert_eq!(db.tree_names().len(), 1, "none of ours were added");
         });
     });
 }
@@ -102,12 +103,21 @@ fn a_store_of_a_newer_version_is_refused_by_name() {
         tamper(directory.path(), |db| {
             let meta = db.open_tree("meta").unwrap();
             meta.insert("format", &7u32.to_be_bytes()).unwrap();
+            // As if the newer version had no use for it.
+            db.drop_tree("pieces").unwrap();
         });
         let newer = RepositoryErrorKind::NewerFormat {
             found: 7,
             supported: 1,
         };
         assert_eq!(*refused(directory.path()).await.kind(), newer);
+        tamper(directory.path(), |db| {
+            let names = db.tree_names();
+            assert!(
+                names.iter().all(|name| *name != "pieces"),
+                "nothing is added"
+            );
+        });
     });
 }
 

@@ -178,6 +178,29 @@ fn a_writer_that_fails_is_told() {
 }
 
 #[test]
+fn a_writer_that_panics_does_not_break_the_store() {
+    struct Panics;
+
+    impl std::io::Write for Panics {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            panic!("the writer's")
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    pollster::block_on(filled(directory.path(), 1));
+    let repository = pollster::block_on(open(directory.path(), Durability::Buffered));
+    let export = || pollster::block_on(repository.export(&DEFAULT, Panics)).map(drop);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(export)).is_err());
+    let found = pollster::block_on(repository.verify()).unwrap();
+    assert!(found.is_clean());
+}
+
+#[test]
 fn reads_of_what_never_was_are_empty() {
     pollster::block_on(async {
         let directory = tempfile::tempdir().unwrap();

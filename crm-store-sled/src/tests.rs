@@ -1,0 +1,101 @@
+//! Who waits for what: seen from inside, where the lock can be held still.
+
+use crate::{Durability, SledRepository};
+use crm_core::crm::Crm;
+use crm_core::lead::{NewLead, TenantId};
+use crm_core::memory::MemoryRepository;
+use crm_core::repository::{Applied, ChangeSet, Repository};
+use pollster::block_on;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const TENANT: TenantId = TenantId::DEFAULT;
+
+/// A store that puts off flushes for as long as there are commits to be made.
+fn patient(durability: Durability) -> (TempDir, SledRepository) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = SledRepository::builder(directory.path()).durability(durability);
+    options.longest_wait = Duration::MAX;
+    let repository = block_on(options.open()).unwrap();
+    (directory, repository)
+}
+
+/// Creations of a lead each, and the one before them that stores the lifecycle.
+fn creations(count: usize) -> (ChangeSet, Vec<ChangeSet>) {
+    block_on(async {
+        let memory = MemoryRepository::new();
+        let crm = Crm::open(memory.clone()).await.unwrap();
+        let plan = async || {
+            let new = NewLead::new("John", "Doe", "john@example.com").unwrap();
+            crm.plan_create(new).await.unwrap()
+        };
+        let first = plan().await;
+        memory.commit(&TENANT, &first).await.unwrap();
+        let mut others = Vec::new();
+        for _ in 0..count {
+            others.push(plan().await);
+        }
+        (first, others)
+    })
+}
+
+fn poll<T>(future: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn sixty_four_commits_that_wait_together_share_one_flush() {
+    for durability in [Durability::Fsynced, Durability::Flushed] {
+        let (_directory, repository) = patient(durability);
+        let (first, others) = creations(64);
+        block_on(repository.commit(&TENANT, &first)).unwrap();
+        let before = repository.flushes();
+        // Nobody commits while it is held, so all of them meet in the queue.
+        let held = repository.store.hold();
+        let mut commits: Vec<_> = others
+            .iter()
+            .map(|set| repository.commit(&TENANT, set))
+            .collect();
+        for commit in &mut commits {
+            assert!(poll(commit).is_pending());
+        }
+        drop(held);
+        for commit in commits {
+            assert_eq!(block_on(commit).unwrap().applied, Applied::Now);
+        }
+        assert_eq!(repository.flushes() - before, 1);
+    }
+}
+
+#[test]
+fn commits_one_after_another_are_flushed_one_by_one() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let (first, others) = creations(10);
+    block_on(repository.commit(&TENANT, &first)).unwrap();
+    let before = repository.flushes();
+    for set in &others {
+        block_on(repository.commit(&TENANT, set)).unwrap();
+    }
+    assert_eq!(repository.flushes() - before, 10);
+}
+
+/// It was told between a commit's transaction and its ticket for the flush, so before it was on
+/// disk.
+#[test]
+fn what_became_of_a_commit_is_not_told_while_one_is_being_made() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let (first, _) = creations(0);
+    block_on(repository.commit(&TENANT, &first)).unwrap();
+    let being_made = repository.store.change();
+    let mut asked = repository.committed(&TENANT, first.commit());
+    for _ in 0..100 {
+        assert!(poll(&mut asked).is_pending());
+        std::thread::yield_now();
+    }
+    drop(being_made);
+    assert!(block_on(asked).unwrap().is_some());
+}
