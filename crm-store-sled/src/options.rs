@@ -51,13 +51,13 @@ pub struct SledBuilder {
     pub(crate) durability: Durability,
     pub(crate) check: OpenCheck,
     pub(crate) cache_bytes: u64,
-    /// How long a flush is put off while further commits are being made.
-    pub(crate) longest_wait: Duration,
+    /// For how long at least a flush is put off while further commits are being made.
+    pub(crate) shortest_wait: Duration,
 }
 
 /// 256 MiB.
 const CACHE: u64 = 256 * 1024 * 1024;
-const LONGEST_WAIT: Duration = Duration::from_millis(25);
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
 impl SledBuilder {
     pub(crate) const fn new(path: PathBuf) -> Self {
@@ -66,7 +66,7 @@ impl SledBuilder {
             durability: Durability::Fsynced,
             check: OpenCheck::Counts,
             cache_bytes: CACHE,
-            longest_wait: LONGEST_WAIT,
+            shortest_wait: SHORTEST_WAIT,
         }
     }
 

