@@ -123,6 +123,11 @@ impl Draft {
         self
     }
 
+    /// Whether nothing was written down yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// The finished set.
     pub(crate) fn set(&self) -> ChangeSet {
         let changes = self.changes.clone();

@@ -296,6 +296,10 @@ macro_rules! __for_each_case {
                 a_first_commit_that_failed_can_be_made_again
                 an_interrupted_removal_is_finished_by_the_next_call
             }
+            threads sequences {
+                every_answer_is_that_of_the_model
+                every_answer_is_that_of_the_model_after_reopening
+            }
             threads races {
                 of_many_updates_one_wins
                 of_many_creations_one_wins

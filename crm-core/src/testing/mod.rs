@@ -32,6 +32,15 @@ mod draft;
 mod leads;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod naive;
+#[cfg(test)]
+mod planted;
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+pub mod sequences;
 #[allow(clippy::expect_used)]
 mod setup;
 #[allow(clippy::expect_used)]

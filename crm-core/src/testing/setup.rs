@@ -69,11 +69,21 @@ impl Setup {
         let nowhere: Arc<dyn Repository> = Arc::new(crate::memory::MemoryRepository::new());
         let waiting = desk.moved_to(nowhere);
         drop(desk);
+        let is_there = self.reopen().await;
+        is_there.then(|| waiting.moved_to(self.repository()))
+    }
+
+    /// Closes the storage, to which nobody may have a reference, and opens it again. Tells whether
+    /// it outlived its process.
+    pub(crate) async fn reopen(&self) -> bool {
         let repository = self.take();
         assert_eq!(Arc::strong_count(&repository), 1, "the last reference");
-        let repository = self.harness.reopen(repository).await?;
-        self.put(Arc::clone(&repository));
-        Some(waiting.moved_to(repository))
+        let repository = self.harness.reopen(repository).await;
+        let is_there = repository.is_some();
+        if let Some(repository) = repository {
+            self.put(repository);
+        }
+        is_there
     }
 
     pub(crate) fn close(self) {

@@ -21,6 +21,7 @@ pub(crate) mod removal;
 pub(crate) mod reopening;
 pub(crate) mod rule_races;
 pub(crate) mod searches;
+pub(crate) mod sequences;
 pub(crate) mod sorts;
 pub(crate) mod status_use;
 pub(crate) mod tenants;
