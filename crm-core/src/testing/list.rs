@@ -300,6 +300,9 @@ macro_rules! __for_each_case {
                 every_answer_is_that_of_the_model
                 every_answer_is_that_of_the_model_after_reopening
             }
+            threads linearizability {
+                one_order_explains_what_all_clients_saw
+            }
             threads races {
                 of_many_updates_one_wins
                 of_many_creations_one_wins

@@ -30,6 +30,13 @@ mod desk;
 mod draft;
 #[allow(clippy::indexing_slicing, clippy::unwrap_used)]
 mod leads;
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+mod linearizability;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod naive;
 #[cfg(test)]

@@ -6,12 +6,13 @@ use crate::lifecycle::Lifecycle;
 use crate::memory::MemoryRepository;
 use crate::query::{Archived, LeadFilter, LeadQuery, Limit, Page};
 use crate::repository::{
-    Aggregate, Aggregated, ChangeSet, Committed, Document, DocumentKey, EventPage, HistoryQuery,
-    Repository, RepositoryError,
+    Aggregate, Aggregated, Change, ChangeSet, Committed, Document, DocumentKey, EventPage,
+    HistoryQuery, Repository, RepositoryError,
 };
+use crate::testing::draft::Draft;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub(crate) enum Bug {
     PanicsWithoutDocument,
     /// Reads leads as they were when they were first read.
     ReadsAreStale,
+    /// Compares the version of an update, and writes it later: of two updates that come at the
+    /// same time, as it waits for, both are made.
+    ChecksBeforeItWrites,
 }
 
 /// The storage in memory with a bug planted in it.
@@ -43,6 +47,7 @@ pub(crate) enum Bug {
 pub(crate) struct Planted {
     inner: MemoryRepository,
     bug: Bug,
+    both_checked: Arc<Barrier>,
     remembered: Arc<Mutex<BTreeMap<(TenantId, LeadId), Lead>>>,
     /// What commits were answered with, by the name of the answer.
     pub(crate) answers: Arc<Mutex<BTreeSet<String>>>,
@@ -53,8 +58,30 @@ impl Planted {
         Self {
             inner: MemoryRepository::new(),
             bug,
+            both_checked: Arc::new(Barrier::new(2)),
             remembered: Arc::default(),
             answers: Arc::default(),
+        }
+    }
+
+    async fn update_late(
+        &self,
+        tenant: &TenantId,
+        changes: &ChangeSet,
+        wanted: &Lead,
+    ) -> Result<Committed, RepositoryError> {
+        let read = async || self.inner.get(tenant, &[wanted.id]).await.unwrap().pop();
+        assert_eq!(read().await.unwrap().version.next(), wanted.version);
+        self.both_checked.wait();
+        // Whoever comes second writes over what the first wrote.
+        loop {
+            let before = read().await.unwrap();
+            let mut after = wanted.clone();
+            after.version = before.version.next();
+            let set = Draft::new().checked(1).update(&before, &after).set();
+            if self.inner.commit(tenant, &set).await.is_ok() {
+                return Ok(changes.outcome());
+            }
         }
     }
 
@@ -76,6 +103,11 @@ impl Repository for Planted {
         tenant: &TenantId,
         changes: &ChangeSet,
     ) -> Result<Committed, RepositoryError> {
+        if let (Bug::ChecksBeforeItWrites, [Change::Update { lead, .. }]) =
+            (self.bug, changes.changes())
+        {
+            return self.update_late(tenant, changes, lead).await;
+        }
         let answer = self.inner.commit(tenant, changes).await;
         self.answered(
             &answer

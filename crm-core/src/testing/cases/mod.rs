@@ -14,6 +14,7 @@ pub(crate) mod filters;
 pub(crate) mod histories;
 pub(crate) mod indexes;
 pub(crate) mod lifecycles;
+pub(crate) mod linearizability;
 pub(crate) mod pages;
 pub(crate) mod races;
 pub(crate) mod read_races;
