@@ -293,8 +293,11 @@ macro_rules! __for_each_case {
                 a_caller_is_told_what_happened
                 a_caller_with_a_key_is_told_what_happened
                 repeating_with_the_same_key_does_it_once
+                a_caller_of_the_first_write_is_told_what_happened
                 a_first_commit_that_failed_can_be_made_again
                 an_interrupted_removal_is_finished_by_the_next_call
+                an_interrupted_removal_that_has_begun_is_resumed
+                an_interrupted_resumption_is_resumed
             }
             threads sequences {
                 every_answer_is_that_of_the_model

@@ -52,6 +52,13 @@ pub mod sequences;
 mod setup;
 #[allow(clippy::expect_used)]
 mod suite;
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+mod trouble;
 
 pub use clock::ManualClock;
 pub use faulty::{Fault, FaultyRepository};
