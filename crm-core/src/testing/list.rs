@@ -272,6 +272,7 @@ macro_rules! __for_each_case {
                 other_leads_keep_their_past
                 a_lead_in_the_archive_can_be_deleted
                 the_past_of_a_deleted_lead_is_paged
+                a_long_past_is_erased_to_its_beginning
             }
             tasks removal {
                 every_lead_moves_and_its_timeline_says_why
@@ -298,6 +299,12 @@ macro_rules! __for_each_case {
                 an_interrupted_removal_is_finished_by_the_next_call
                 an_interrupted_removal_that_has_begun_is_resumed
                 an_interrupted_resumption_is_resumed
+            }
+            tasks cancellation {
+                a_dropped_commit_happens_as_a_whole_or_not_at_all
+                a_dropped_read_disturbs_no_later_call
+                a_dropped_erasure_can_be_made_again
+                what_is_acknowledged_after_dropped_commits_stays
             }
             threads sequences {
                 every_answer_is_that_of_the_model

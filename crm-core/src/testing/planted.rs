@@ -37,6 +37,10 @@ pub(crate) enum Bug {
     PanicsWithoutDocument,
     /// Reads leads as they were when they were first read.
     ReadsAreStale,
+    /// Nothing, but it waits before and after what it does.
+    Waits,
+    /// Applies a change set change by change, and waits in between.
+    CommitsChangeByChange,
     /// Compares the version of an update, and writes it later: of two updates that come at the
     /// same time, as it waits for, both are made.
     ChecksBeforeItWrites,
@@ -62,6 +66,29 @@ impl Planted {
             remembered: Arc::default(),
             answers: Arc::default(),
         }
+    }
+
+    async fn wait(&self) {
+        if self.bug != Bug::Waits {
+            return;
+        }
+        for _ in 0..3 {
+            yielded().await;
+        }
+    }
+
+    async fn commit_by_change(
+        &self,
+        tenant: &TenantId,
+        changes: &ChangeSet,
+    ) -> Result<Committed, RepositoryError> {
+        for change in changes.changes() {
+            let (commit, change) = (CommitId::random(), vec![change.clone()]);
+            let set = ChangeSet::new(commit, changes.checked_against(), change).unwrap();
+            self.inner.commit(tenant, &set).await?;
+            yielded().await;
+        }
+        Ok(changes.outcome())
     }
 
     async fn update_late(
@@ -108,7 +135,12 @@ impl Repository for Planted {
         {
             return self.update_late(tenant, changes, lead).await;
         }
+        if self.bug == Bug::CommitsChangeByChange {
+            return self.commit_by_change(tenant, changes).await;
+        }
+        self.wait().await;
         let answer = self.inner.commit(tenant, changes).await;
+        self.wait().await;
         self.answered(
             &answer
                 .as_ref()
@@ -128,7 +160,9 @@ impl Repository for Planted {
     }
 
     async fn get(&self, tenant: &TenantId, ids: &[LeadId]) -> Result<Vec<Lead>, RepositoryError> {
+        self.wait().await;
         let mut leads = self.inner.get(tenant, ids).await?;
+        self.wait().await;
         if self.bug == Bug::ReadsAreStale {
             let mut remembered = self.remembered.lock().unwrap();
             for lead in &mut leads {
@@ -144,7 +178,9 @@ impl Repository for Planted {
         tenant: &TenantId,
         query: &LeadQuery,
     ) -> Result<Page<Lead>, RepositoryError> {
+        self.wait().await;
         let mut page = self.inner.find(tenant, query).await?;
+        self.wait().await;
         if self.bug == Bug::LosesTheLastOfAPage && page.next.is_some() {
             page.items.pop();
         }
@@ -232,6 +268,22 @@ impl Repository for Planted {
         if self.bug == Bug::ErasesNothing {
             return Ok(());
         }
-        self.inner.erase_tenant(tenant).await
+        self.wait().await;
+        self.inner.erase_tenant(tenant).await?;
+        self.wait().await;
+        Ok(())
     }
+}
+
+/// Lets others go first, once.
+async fn yielded() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }

@@ -148,3 +148,24 @@ pub(crate) async fn the_past_of_a_deleted_lead_is_paged(setup: &Setup) {
         .await;
     assert_eq!(rest.items.len(), 3);
 }
+
+pub(crate) async fn a_long_past_is_erased_to_its_beginning(setup: &Setup) {
+    let desk = setup.desk().await;
+    let mut known = lead_with(1, |lead| lead.notes = Some("private 0".into()));
+    desk.create(&[known.clone(), lead(2)]).await;
+    let count = scaled(3_000);
+    for round in 1..count {
+        let text = format!("private {round}");
+        known = desk.update(&known, |lead| lead.notes = Some(text)).await;
+    }
+    let untouched = desk.history(2).await;
+    desk.delete(&known).await;
+    let history = desk.history(1).await;
+    assert_eq!(history.len(), count + 1);
+    let values = |event: &LeadEvent| event.changes.iter().any(|change| change.values.is_some());
+    assert!(!history.iter().any(values), "a value is left");
+    let feed = desk.feed().await;
+    assert!(!feed.iter().filter(|event| event.lead == id(1)).any(values));
+    assert_eq!(desk.history(2).await, untouched);
+    desk.holds(&[lead(2)]).await;
+}

@@ -1,6 +1,7 @@
 //! The rules of the contract, one function each, by subject. Which there are stands in
 //! [`suite`](super::suite).
 
+pub(crate) mod cancellation;
 pub(crate) mod commit_ids;
 pub(crate) mod commits;
 pub(crate) mod conflicts;

@@ -126,6 +126,12 @@ pub(crate) async fn killed_after_any_commit_it_is_taken_up_again(setup: &Setup) 
     everybody_moved(&desk, count).await;
     let pages = count / u64::try_from(MAX_CHANGES).unwrap();
     assert!(kills >= pages, "killed {kills} times");
+    let leads = desk.all().await;
+    assert_eq!(leads.len(), usize::try_from(count).unwrap() + 1);
+    let moved =
+        |lead: &&Lead| (&lead.status, lead.version) == (&LeadStatus::QUALIFIED, Version::new(2));
+    let moved = leads.iter().filter(moved).count();
+    assert_eq!(moved, leads.len() - 1, "moved once");
     for number in [1, count / 2, count] {
         assert_eq!(desk.history(number).await.len(), 2, "moved once");
     }

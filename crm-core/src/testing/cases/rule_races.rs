@@ -104,17 +104,24 @@ pub(crate) fn no_change_passes_under_rules_that_were_replaced(setup: &Setup) {
             }
             let mut number = u64::try_from(place).unwrap() * 100_000;
             let mut checked = 1;
+            // Creations and moves by turns.
+            let mut created: Option<Lead> = None;
             while !done.load(Ordering::SeqCst) {
-                number += 1;
+                let draft = Draft::new().checked(checked);
+                let draft = match &created {
+                    Some(lead) => draft.move_to(lead, &LeadStatus::QUALIFIED),
+                    None => draft.create(&lead(number)),
+                };
                 let known = acknowledged.load(Ordering::SeqCst);
-                let outcome = desk
-                    .try_commit(&Draft::new().checked(checked).create(&lead(number)))
-                    .await;
-                match outcome {
-                    Ok(_) => assert!(
-                        checked >= known,
-                        "checked against {checked}, in force {known}"
-                    ),
+                match desk.try_commit(&draft).await {
+                    Ok(_) => {
+                        assert!(checked >= known, "checked {checked}, in force {known}");
+                        created = match created {
+                            Some(_) => None,
+                            None => Some(lead(number)),
+                        };
+                        number += u64::from(created.is_none());
+                    }
                     Err(error) => match error.kind() {
                         Kind::StaleLifecycle { found } => {
                             let found = found.unwrap().get();
