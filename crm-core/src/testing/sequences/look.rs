@@ -79,7 +79,7 @@ pub(super) fn query(parts: &[Ask]) -> LeadQuery {
         })
 }
 
-/// A lifecycle edited; `None` if it refuses the edit.
+/// A lifecycle edited; `None` if it refuses the edit, or is not changed by it.
 pub(super) fn edited(lifecycle: &Lifecycle, rule: &Rule) -> Option<Lifecycle> {
     let edit = lifecycle.edit();
     let edit = match *rule {
@@ -89,5 +89,5 @@ pub(super) fn edited(lifecycle: &Lifecycle, rule: &Rule) -> Option<Lifecycle> {
         Rule::RetireStatus(status, destination) => edit.retire(status, destination),
         Rule::RemoveStatus(status) => edit.remove(status),
     };
-    edit.apply().ok()
+    edit.apply().ok().filter(|after| after != lifecycle)
 }

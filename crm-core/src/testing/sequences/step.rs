@@ -103,7 +103,7 @@ pub enum Edit {
     Edit(Base, Rule),
 }
 
-/// An edit of the lifecycle. What the lifecycle itself refuses is left out.
+/// An edit of the lifecycle. What the lifecycle itself refuses is left out, and what changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
