@@ -105,19 +105,20 @@ impl Client {
         let is_outdated = known.is_some_and(|known| known.is_outdated);
         let is_new = known.is_none();
         let mark = self.mark();
-        let op = match self.dice.below(30) {
-            0..15 if is_new => Op::Create { mark },
-            0..20 if is_outdated => Op::Get,
-            0..8 => Op::Get,
-            8..18 => Op::Update {
+        let op = match self.dice.below(100) {
+            0..50 if is_new => Op::Create { mark },
+            0..75 if is_outdated => Op::Get,
+            0..30 => Op::Get,
+            30..63 => Op::Update {
                 expected: version,
                 mark,
             },
-            18..27 => Op::Transition {
+            63..95 => Op::Transition {
                 expected: version,
                 mark,
             },
-            27..29 => Op::Create { mark },
+            95..99 => Op::Create { mark },
+            // Seldom, because nothing more happens to a lead that is gone.
             _ => Op::Delete { expected: version },
         };
         self.call(setup, recorder, lead, op);
