@@ -80,12 +80,16 @@ impl Feed {
         storage: &dyn Repository,
         model: &MemoryRepository,
         tenant: &TenantId,
+        patience: u32,
     ) -> Outcome {
         let expected = model.events(tenant, None, Limit::MAX).await;
         let expected = expected.map_err(|error| error.to_string())?.events.len();
-        self.read_until(expected, storage, model, tenant).await?;
+        self.read_until(expected, storage, model, tenant, patience)
+            .await?;
         let mut other = Self::default();
-        other.read_until(expected, storage, model, tenant).await?;
+        other
+            .read_until(expected, storage, model, tenant, patience)
+            .await?;
         if other.order == self.order {
             return Ok(());
         }
@@ -98,9 +102,10 @@ impl Feed {
         storage: &dyn Repository,
         model: &MemoryRepository,
         tenant: &TenantId,
+        patience: u32,
     ) -> Outcome {
         // It may lag, so it is given time, but not for ever.
-        for _ in 0..1_000 {
+        for _ in 0..patience {
             while self.read(storage, model, tenant, Limit::DEFAULT).await? > 0 {}
             if self.order.len() >= count {
                 return Ok(());

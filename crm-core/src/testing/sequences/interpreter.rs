@@ -32,6 +32,8 @@ pub(super) struct Interpreter<'a> {
     inside: usize,
     /// How many steps were taken: time goes by with them.
     pub(super) taken: i64,
+    /// How often a feed that lags is asked again.
+    patience: u32,
     /// The storage did not outlive its process.
     is_over: bool,
 }
@@ -70,13 +72,14 @@ pub(super) fn commit_id(number: u8) -> CommitId {
 
 impl<'a> Interpreter<'a> {
     /// For tenants of its own, which come after those of the sequences before.
-    pub(super) fn new(setup: &'a Setup, sequence: u64) -> Self {
+    pub(super) fn new(setup: &'a Setup, sequence: u64, patience: u32) -> Self {
         Self {
             setup,
             model: MemoryRepository::new(),
             tenants: ["a", "b"].map(|end| Tenant::new(&format!("sequence {sequence:010}{end}"))),
             inside: 0,
             taken: 0,
+            patience,
             is_over: false,
         }
     }
@@ -272,9 +275,12 @@ impl<'a> Interpreter<'a> {
                     format!("at the end, in tenant {tenant}, {step:?}: {difference}")
                 })?;
             }
-            let (storage, model) = (self.storage(), self.model.clone());
+            let (storage, model, patience) = (self.storage(), self.model.clone(), self.patience);
             let tenant = self.tenant_mut();
-            tenant.feed.drain(&*storage, &model, &tenant.id).await?;
+            tenant
+                .feed
+                .drain(&*storage, &model, &tenant.id, patience)
+                .await?;
             self.take(&Step::Erase).await?;
         }
         self.take(&Step::Tenants).await

@@ -65,16 +65,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// If an answer differs: with the step, and what each side said.
 pub fn replay(harness: impl Harness, steps: &[Step]) {
     let setup = Setup::new(harness);
-    let outcome = compare(&setup, 0, steps);
+    let outcome = compare(&setup, 0, steps, PATIENCE);
     setup.close();
     if let Err(difference) = outcome {
         panic!("{difference}");
     }
 }
 
-fn compare(setup: &Setup, sequence: u64, steps: &[Step]) -> Result<(), String> {
+/// How often a feed that lags is asked again, 10 ms apart.
+const PATIENCE: u32 = 1_000;
+/// How often while a failure is shortened: what was late once would be waited for every time.
+const LITTLE_PATIENCE: u32 = 10;
+
+fn compare(setup: &Setup, sequence: u64, steps: &[Step], patience: u32) -> Result<(), String> {
     setup.block_on(async {
-        let mut interpreter = Interpreter::new(setup, sequence);
+        let mut interpreter = Interpreter::new(setup, sequence, patience);
         for (place, step) in steps.iter().enumerate() {
             interpreter
                 .take(step)
@@ -105,9 +110,9 @@ pub(crate) fn explore(setup: &Setup, run: &Run) {
     let (first, step) = (strategy::first(), strategy::step(run.reopening));
     let mut tenants = 0;
     // Each try, those that shorten a failure included, has tenants of its own.
-    let mut attempt = |steps: &[Step]| {
+    let mut attempt = |steps: &[Step], patience| {
         tenants += 1;
-        caught(|| compare(setup, tenants, steps))
+        caught(|| compare(setup, tenants, steps, patience))
     };
     for _ in 0..run.sequences {
         let mut trees: Vec<Box<dyn ValueTree<Value = Step>>> = Vec::new();
@@ -116,8 +121,9 @@ pub(crate) fn explore(setup: &Setup, run: &Run) {
             trees.push(Box::new(step.new_tree(&mut runner).expect("a step")));
         }
         let steps: Vec<Step> = trees.iter().map(|tree| tree.current()).collect();
-        if let Err(difference) = attempt(&steps) {
-            let (difference, steps) = shrink::shrink(trees, difference, attempt);
+        if let Err(difference) = attempt(&steps, PATIENCE) {
+            let again = |steps: &[Step]| attempt(steps, LITTLE_PATIENCE);
+            let (difference, steps) = shrink::shrink(trees, difference, again);
             let code = code::test(&steps);
             panic!("{difference}\n\nAs a test:\n\n{code}");
         }
