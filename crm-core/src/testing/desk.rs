@@ -192,6 +192,7 @@ impl Desk {
             assert!(is_last || held > 0, "a page before others is empty");
             found.extend(page.items);
             let Some(next) = page.next else { break };
+            assert_ne!(Some(&next), query.cursor(), "a page ends where it began");
             // As it comes back from a URL.
             query = query.after(next.to_string().parse().unwrap());
             between(page_number).await;
@@ -249,7 +250,9 @@ impl Desk {
             let page = self.history_page(number, &query).await;
             events.extend(page.items);
             let Some(next) = page.next else { break };
-            query = query.after(next);
+            let following = query.clone().after(next);
+            assert_ne!(following, query, "a page ends where it began");
+            query = following;
         }
         for (event, version) in events.iter().zip(1..) {
             assert_eq!(event.version.get(), version, "a gap in a history");

@@ -131,6 +131,7 @@ macro_rules! __for_each_case {
                 a_move_to_the_archive_is_followed
                 a_change_of_time_is_followed
                 a_change_of_place_in_every_order_is_followed
+                a_change_of_each_field_alone_is_followed
                 a_value_that_comes_and_goes_is_followed
                 many_changes_are_followed
             }

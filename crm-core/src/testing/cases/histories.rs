@@ -53,7 +53,9 @@ pub(crate) async fn pages_of_a_history_join_without_gap(setup: &Setup) {
                 assert!(page.items.len() <= usize::try_from(limit).unwrap());
                 seen.extend(versions(&page.items));
                 let Some(next) = page.next else { break };
-                query = query.after(next.to_string().parse().unwrap());
+                let following = query.clone().after(next.to_string().parse().unwrap());
+                assert_ne!(following, query, "a page ends where it began");
+                query = following;
             }
             assert_eq!(seen, expected, "by {limit}");
         }

@@ -174,6 +174,30 @@ pub(crate) async fn a_change_of_place_in_every_order_is_followed(setup: &Setup) 
     desk.holds(&leads).await;
 }
 
+pub(crate) async fn a_change_of_each_field_alone_is_followed(setup: &Setup) {
+    let desk = setup.desk().await;
+    let mut leads: Vec<Lead> = (1..=3).map(lead).collect();
+    desk.create(&leads).await;
+    let changes: [fn(&mut Lead); 12] = [
+        |lead| lead.first_name = Some("Zoë".into()),
+        |lead| lead.last_name = Some("Ahlberg".into()),
+        |lead| lead.email = "zoe@example.com".parse().ok(),
+        |lead| lead.company = Some("Zebra".into()),
+        |lead| lead.phone = "+46 70 123 45 67".parse().ok(),
+        |lead| lead.source = "trade_show".parse().ok(),
+        |lead| lead.assigned_to = "user_zoe".parse().ok(),
+        |lead| lead.value = usd(7),
+        |lead| lead.tags = vec!["Zoo".parse().unwrap()],
+        |lead| lead.status = LeadStatus::LOST,
+        |lead| lead.status_changed_at = at(1_000),
+        |lead| lead.archived_at = Some(at(1_001)),
+    ];
+    for change in changes {
+        leads[1] = desk.update(&leads[1], change).await;
+        desk.holds(&leads).await;
+    }
+}
+
 pub(crate) async fn a_value_that_comes_and_goes_is_followed(setup: &Setup) {
     let desk = setup.desk().await;
     let bare = plain(1);

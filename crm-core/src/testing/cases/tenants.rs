@@ -214,6 +214,10 @@ async fn listed(desk: &Desk) -> Vec<String> {
         let page = desk.repository.tenants(names.last()).await.unwrap();
         let is_last = page.len() < TENANTS_PER_PAGE;
         assert!(page.len() <= TENANTS_PER_PAGE);
+        assert!(
+            is_last || page.last() != names.last(),
+            "it ends where it began"
+        );
         names.extend(page);
         if is_last {
             return names.iter().map(ToString::to_string).collect();
