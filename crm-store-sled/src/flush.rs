@@ -25,7 +25,7 @@ pub(crate) struct Ticket(u64);
 #[derive(Debug)]
 struct Shared {
     durability: Durability,
-    shortest_wait: Duration,
+    longest_wait: Duration,
     disk: Disk,
     state: Mutex<State>,
 }
@@ -49,8 +49,6 @@ struct State {
     made: u64,
     /// How often it was flushed.
     flushes: u64,
-    /// How long the last flush took.
-    took: Duration,
 }
 
 type Told = Box<dyn FnOnce(Result<()>) + Send>;
@@ -60,7 +58,7 @@ impl Flusher {
     pub(crate) fn new(disk: Disk, options: &SledBuilder, made: u64) -> Self {
         Self(Arc::new(Shared {
             durability: options.durability,
-            shortest_wait: options.shortest_wait,
+            longest_wait: options.longest_wait,
             disk,
             state: Mutex::new(State {
                 made,
@@ -103,16 +101,11 @@ impl Flusher {
         }
     }
 
-    /// The same on another thread, if somebody has waited long enough for others to come along:
-    /// as long as two flushes take, so that a slow disk is given more to do at once, and a flush
-    /// ends before all who wait for the next one are there. Then commits are made all the time.
+    /// The same on another thread, if somebody has waited long enough for others to come along.
+    /// Those who come later go with the next flush, so that commits are made while one runs.
     pub(crate) fn flush_if_late(&self) {
-        let (since, took) = {
-            let state = self.0.state.lock();
-            (state.waiting_since, state.took)
-        };
-        let wait = self.0.shortest_wait.max(took.saturating_mul(2));
-        if since.is_some_and(|since| since.elapsed() > wait) && self.0.begin() {
+        let since = self.0.state.lock().waiting_since;
+        if since.is_some_and(|since| since.elapsed() > self.0.longest_wait) && self.0.begin() {
             let shared = Arc::clone(&self.0);
             blocking::unblock(move || shared.run()).detach();
         }
@@ -178,14 +171,12 @@ impl Shared {
                 let state = self.state.lock();
                 (state.taken, state.made)
             };
-            let begin = Instant::now();
             let flushed = guard::caught(|| match self.durability {
                 Durability::Fsynced => self.disk.sync(made),
                 Durability::Flushed | Durability::Buffered => self.disk.flush(),
             });
             let mut state = self.state.lock();
             state.flushes += 1;
-            state.took = begin.elapsed();
             match flushed {
                 Ok(()) => state.done = target,
                 Err(error) => state.failed = Some(Arc::new(error)),

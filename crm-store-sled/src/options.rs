@@ -51,13 +51,15 @@ pub struct SledBuilder {
     pub(crate) durability: Durability,
     pub(crate) check: OpenCheck,
     pub(crate) cache_bytes: u64,
-    /// For how long at least a flush is put off while further commits are being made.
-    pub(crate) shortest_wait: Duration,
+    /// How long a flush is put off while further commits are being made.
+    pub(crate) longest_wait: Duration,
 }
 
 /// 256 MiB.
 const CACHE: u64 = 256 * 1024 * 1024;
-const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+/// Short beside the flush of a disk that is slow, so that one flush follows on the other there; long
+/// beside that of a quick one, so that it is worth its cost.
+const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
 impl SledBuilder {
     pub(crate) const fn new(path: PathBuf) -> Self {
@@ -66,7 +68,7 @@ impl SledBuilder {
             durability: Durability::Fsynced,
             check: OpenCheck::Counts,
             cache_bytes: CACHE,
-            shortest_wait: SHORTEST_WAIT,
+            longest_wait: LONGEST_WAIT,
         }
     }
 

@@ -17,7 +17,7 @@ const TENANT: TenantId = TenantId::DEFAULT;
 fn patient(durability: Durability) -> (TempDir, SledRepository) {
     let directory = tempfile::tempdir().unwrap();
     let mut options = SledRepository::builder(directory.path()).durability(durability);
-    options.shortest_wait = Duration::MAX;
+    options.longest_wait = Duration::MAX;
     let repository = block_on(options.open()).unwrap();
     (directory, repository)
 }

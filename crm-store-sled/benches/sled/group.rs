@@ -56,8 +56,9 @@ pub(crate) fn run(effort: Effort) {
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (ratio, one, many, shared) = found.swap_remove(found.len() / 2);
         println!(
-            "{:<10} one {one:>6.0}   {WRITERS} {many:>6.0}   ratio {ratio:>5.1}   commits for each flush {shared:>5.1}",
+            "{:<10} one {one:>6.0} ({:>4.1} ms each)   {WRITERS} {many:>6.0}   ratio {ratio:>5.1}   commits for each flush {shared:>5.1}",
             format!("{durability:?}"),
+            1e3 / one,
         );
     }
 }

@@ -18,7 +18,7 @@ const LIMIT: f64 = 2.0;
 /// Leads created in one commit while loading.
 const BATCH: u32 = 500;
 /// One in so many leads is archived.
-const ARCHIVED: u32 = 50;
+const ARCHIVED: u32 = 200;
 
 pub(crate) fn run(effort: Effort) {
     let sizes = if effort.is_quick {
