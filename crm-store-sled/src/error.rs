@@ -29,8 +29,9 @@ pub(crate) enum Error {
     Directory(#[source] io::Error),
     #[error("the store is open already, in this process or in another one")]
     InUse,
-    #[error("the last flush failed: open the store again to find out what it holds")]
-    FlushFailed(#[source] Arc<Error>),
+    /// Whatever is asked for after a failure: what is in memory may be more than is on disk.
+    #[error("the store failed: open it again to find out what it holds")]
+    Failed(#[source] Arc<Error>),
     /// A commit whose fate is decided when the store is opened again.
     #[error("commit {commit} may have been made")]
     Doubtful {
@@ -53,23 +54,7 @@ impl From<RepositoryErrorKind> for Error {
 
 impl From<Error> for RepositoryError {
     fn from(error: Error) -> Self {
-        use RepositoryErrorKind as Kind;
-        let kind = match &error {
-            Error::Answer(_) => Kind::Other,
-            Error::Sled(sled::Error::Corruption { .. }) => Kind::Corrupt {
-                what: "the database file",
-            },
-            Error::Record(RecordError::Damaged(what)) => Kind::Corrupt { what },
-            Error::Record(_) | Error::Sled(_) | Error::Directory(_) | Error::FlushFailed(_) => {
-                Kind::Other
-            }
-            Error::Damaged(what) => Kind::Corrupt { what },
-            Error::Panicked => Kind::Corrupt {
-                what: "the database file",
-            },
-            Error::InUse => Kind::Unavailable,
-            Error::Doubtful { commit, .. } => Kind::OutcomeUnknown { commit: *commit },
-        };
+        let kind = error.kind();
         match error {
             Error::Answer(answer) => answer,
             Error::Doubtful { cause, .. } => Self::with_source(kind, Self::from(*cause)),
@@ -81,6 +66,23 @@ impl From<Error> for RepositoryError {
 }
 
 impl Error {
+    fn kind(&self) -> RepositoryErrorKind {
+        use RepositoryErrorKind as Kind;
+        match self {
+            Self::Answer(_) | Self::Directory(_) => Kind::Other,
+            Self::Sled(sled::Error::Corruption { .. }) | Self::Panicked => Kind::Corrupt {
+                what: "the database file",
+            },
+            Self::Record(RecordError::Damaged(what)) | Self::Damaged(what) => {
+                Kind::Corrupt { what }
+            }
+            Self::Record(_) | Self::Sled(_) => Kind::Other,
+            Self::Failed(cause) => cause.kind(),
+            Self::InUse => Kind::Unavailable,
+            Self::Doubtful { commit, .. } => Kind::OutcomeUnknown { commit: *commit },
+        }
+    }
+
     fn is_full_disk(&self) -> bool {
         match self {
             Self::Sled(sled::Error::Io(error)) | Self::Directory(error) => matches!(
@@ -89,7 +91,7 @@ impl Error {
                     | io::ErrorKind::QuotaExceeded
                     | io::ErrorKind::FileTooLarge
             ),
-            Self::FlushFailed(cause) => cause.is_full_disk(),
+            Self::Failed(cause) => cause.is_full_disk(),
             _ => false,
         }
     }
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_called_one() {
         let full = || Error::Sled(sled::Error::Io(io::ErrorKind::StorageFull.into()));
-        for error in [full(), Error::FlushFailed(Arc::new(full()))] {
+        for error in [full(), Error::Failed(Arc::new(full()))] {
             let source = RepositoryError::from(error).source().unwrap().to_string();
             assert!(source.starts_with("the disk is full"), "{source}");
         }

@@ -149,7 +149,7 @@ impl State {
             return Some(Ok(()));
         }
         let failed = self.failed.as_ref()?;
-        Some(Err(Error::FlushFailed(Arc::clone(failed))))
+        Some(Err(Error::Failed(Arc::clone(failed))))
     }
 }
 
@@ -288,7 +288,7 @@ mod tests {
             let ticket = flusher.take();
             flusher.flush();
             let refused = pollster::block_on(flusher.wait(ticket)).unwrap_err();
-            assert!(matches!(refused, Error::FlushFailed(_)), "{refused}");
+            assert!(matches!(refused, Error::Failed(_)), "{refused}");
         }
         pollster::block_on(flusher.wait(before)).unwrap();
     }

@@ -18,8 +18,8 @@ use crm_core::repository::RepositoryErrorKind;
 use crm_core::serde_json;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Tenants kept in memory. Beyond it they are forgotten: reading one again is cheap.
 const MAX_KNOWN: usize = 10_000;
@@ -35,7 +35,8 @@ pub(crate) struct Store {
     pub(crate) rebuilding: Mutex<()>,
     known: RwLock<HashMap<TenantId, Known>>,
     is_outdated: AtomicBool,
-    is_broken: AtomicBool,
+    /// Why nothing is run any more.
+    failed: OnceLock<Arc<Error>>,
 }
 
 /// A tenant as it is after its last commit.
@@ -68,7 +69,7 @@ impl Store {
             rebuilding: Mutex::default(),
             known: RwLock::default(),
             is_outdated: AtomicBool::new(false),
-            is_broken: AtomicBool::new(false),
+            failed: OnceLock::new(),
         }
     }
 
@@ -98,16 +99,25 @@ impl Store {
         Ok(())
     }
 
-    /// Runs what uses sled. After a panic of sled's nothing is run any more.
+    /// Runs what uses sled. After a panic or a failure of sled's nothing is run any more: what is in
+    /// memory may be half of a transaction.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        if self.is_broken.load(Ordering::Acquire) {
-            return Err(Error::Panicked);
+        if let Some(failed) = self.failed.get() {
+            return Err(Error::Failed(Arc::clone(failed)));
         }
-        let done = guard::caught(|| work(self));
-        if matches!(done, Err(Error::Panicked)) {
-            self.is_broken.store(true, Ordering::Release);
+        match guard::caught(|| work(self)) {
+            Err(Error::Panicked) => {
+                let _ = self.fail(Error::Panicked);
+                Err(Error::Panicked)
+            }
+            Err(error @ Error::Sled(_)) => Err(self.fail(error)),
+            done => done,
         }
-        done
+    }
+
+    /// Notes that nothing can be relied upon until the store is opened again.
+    pub(crate) fn fail(&self, error: Error) -> Error {
+        Error::Failed(Arc::clone(self.failed.get_or_init(|| Arc::new(error))))
     }
 
     /// What is in memory of a tenant. If it is there, it is right.

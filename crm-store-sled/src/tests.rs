@@ -1,11 +1,15 @@
 //! Who waits for what: seen from inside, where the lock can be held still.
 
+use crate::error::Error;
 use crate::{Durability, SledRepository};
 use crm_core::crm::Crm;
 use crm_core::lead::{NewLead, TenantId};
 use crm_core::memory::MemoryRepository;
-use crm_core::repository::{Applied, ChangeSet, Repository};
+use crm_core::query::LeadQuery;
+use crm_core::repository::{Applied, ChangeSet, Repository, RepositoryErrorKind};
 use pollster::block_on;
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -98,4 +102,29 @@ fn what_became_of_a_commit_is_not_told_while_one_is_being_made() {
     }
     drop(being_made);
     assert!(block_on(asked).unwrap().is_some());
+}
+
+// A transaction that cannot be logged is half applied in memory: a reader would see half of it, and
+// whoever repeated it be told that its lead exists already.
+#[test]
+fn after_a_failure_of_sled_nothing_is_answered_until_it_is_opened_again() {
+    let (directory, repository) = patient(Durability::Fsynced);
+    let (first, others) = creations(1);
+    block_on(repository.commit(&TENANT, &first)).unwrap();
+    let full = || Error::Sled(sled::Error::Io(io::ErrorKind::StorageFull.into()));
+    let failed = repository.store.guarded::<()>(|_| Err(full())).unwrap_err();
+    assert!(matches!(failed, Error::Failed(_)), "{failed}");
+
+    let refused = block_on(repository.commit(&TENANT, &others[0])).unwrap_err();
+    assert_eq!(*refused.kind(), RepositoryErrorKind::Other);
+    let reason = refused.source().unwrap().to_string();
+    assert!(reason.starts_with("the disk is full"), "{reason}");
+    let (id, _) = first.outcome().leads[0];
+    block_on(repository.get(&TENANT, &[id])).unwrap_err();
+    block_on(repository.find(&TENANT, &LeadQuery::new())).unwrap_err();
+
+    drop(repository);
+    let repository = block_on(SledRepository::open(directory.path())).unwrap();
+    assert_eq!(block_on(repository.get(&TENANT, &[id])).unwrap().len(), 1);
+    block_on(repository.commit(&TENANT, &others[0])).unwrap();
 }

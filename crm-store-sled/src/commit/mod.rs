@@ -137,7 +137,10 @@ impl<'a> Commit<'a> {
         match transact(&self.store.tables, draft.finish()) {
             Ok(Ending::Made) => self.store.flusher.count_one(),
             Ok(Ending::Changed) => return Ok(None),
-            Err(failed) if failed.is_doubtful => return Err(self.doubtful(failed.error)),
+            Err(failed) if failed.is_doubtful => {
+                // At once, before anybody can see what was written of it.
+                return Err(self.doubtful(self.store.fail(failed.error)));
+            }
             Err(failed) => return Err(failed.error),
         }
         let lifecycle = match self.changes.lifecycle() {
