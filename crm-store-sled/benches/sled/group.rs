@@ -41,14 +41,15 @@ pub(crate) fn run(effort: Effort) {
             crm,
             next: 1,
         };
+        // Long enough that the end, at which fewer and fewer write, is a small part.
         let (rounds, each) = if effort.is_quick {
             (1, 1)
         } else {
-            (ROUNDS, 10)
+            (ROUNDS, 50)
         };
         let mut found: Vec<_> = (0..rounds)
             .map(|_| {
-                let (one, _) = bench.rate(1, each * 10);
+                let (one, _) = bench.rate(1, each * 2);
                 let (many, shared) = bench.rate(WRITERS, each);
                 (many / one, one, many, shared)
             })
