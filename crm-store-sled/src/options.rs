@@ -30,8 +30,8 @@ pub enum Durability {
 #[non_exhaustive]
 pub enum OpenCheck {
     /// Every entry is counted, and the counts compared with those that the store keeps of itself,
-    /// on all processors: some 5 s for 100,000 leads on a small machine. sled can lose entries
-    /// without noticing; this notices. The default.
+    /// on all processors: one to four minutes for a million leads on a small machine. sled can lose
+    /// entries without noticing; this notices. The default.
     #[default]
     Counts,
     /// The same without indexes and counters, which can be rebuilt: a fifth of the time. Leads that
