@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::guard;
 use crate::options::{Durability, SledBuilder};
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Flushes on behalf of all who hold tickets.
@@ -28,6 +28,8 @@ struct Shared {
     longest_wait: Duration,
     disk: Disk,
     state: Mutex<State>,
+    /// Why nothing is promised any more: after a failure nobody knows what is on disk.
+    failed: OnceLock<Arc<Error>>,
 }
 
 #[derive(Default)]
@@ -41,8 +43,6 @@ struct State {
     /// When the first ticket was taken for which no flush was asked.
     waiting_since: Option<Instant>,
     is_running: bool,
-    /// After a failure nobody knows what is on disk, so nothing more is promised.
-    failed: Option<Arc<Error>>,
     /// Who is to be told once a ticket is done.
     waiting: Vec<(Ticket, Told)>,
     /// How many commits there are, on disk or not yet.
@@ -64,7 +64,18 @@ impl Flusher {
                 made,
                 ..State::default()
             }),
+            failed: OnceLock::new(),
         }))
+    }
+
+    /// What every call is answered with once something failed.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.0.failure()
+    }
+
+    /// Notes that nothing can be relied upon until the store is opened again.
+    pub(crate) fn fail(&self, error: Error) -> Error {
+        Error::Failed(Arc::clone(self.0.failed.get_or_init(|| Arc::new(error))))
     }
 
     /// Notes that one more commit was made.
@@ -120,7 +131,7 @@ impl Flusher {
     /// Tells when what the ticket stands for is as durable as was asked for.
     pub(crate) fn when_done(&self, ticket: Ticket, tell: impl FnOnce(Result<()>) + Send + 'static) {
         let mut state = self.0.state.lock();
-        if let Some(answer) = state.answer(ticket) {
+        if let Some(answer) = self.0.answer(&state, ticket) {
             drop(state);
             tell(answer);
         } else {
@@ -130,7 +141,7 @@ impl Flusher {
 
     /// Waits until what the ticket stands for is as durable as was asked for.
     pub(crate) async fn wait(&self, ticket: Ticket) -> Result<()> {
-        let now = self.0.state.lock().answer(ticket);
+        let now = self.0.answer(&self.0.state.lock(), ticket);
         if let Some(answer) = now {
             return answer;
         }
@@ -143,23 +154,26 @@ impl Flusher {
     }
 }
 
-impl State {
-    fn answer(&self, Ticket(number): Ticket) -> Option<Result<()>> {
-        if self.done >= number {
+impl Shared {
+    fn failure(&self) -> Option<Error> {
+        let failed = self.failed.get()?;
+        Some(Error::Failed(Arc::clone(failed)))
+    }
+
+    fn answer(&self, state: &State, Ticket(number): Ticket) -> Option<Result<()>> {
+        if state.done >= number {
             return Some(Ok(()));
         }
-        let failed = self.failed.as_ref()?;
-        Some(Err(Error::Failed(Arc::clone(failed))))
+        self.failure().map(Err)
     }
-}
 
-impl Shared {
     /// Asks for a flush. True if whoever asks is to run it.
     fn begin(&self) -> bool {
         let mut state = self.state.lock();
         state.wanted = state.taken;
         state.waiting_since = None;
-        let is_needed = state.wanted > state.done && state.failed.is_none() && !state.is_running;
+        let is_needed =
+            state.wanted > state.done && self.failed.get().is_none() && !state.is_running;
         state.is_running |= is_needed;
         is_needed
     }
@@ -179,13 +193,13 @@ impl Shared {
             state.flushes += 1;
             match flushed {
                 Ok(()) => state.done = target,
-                Err(error) => state.failed = Some(Arc::new(error)),
+                Err(error) => drop(self.failed.set(Arc::new(error))),
             }
-            state.is_running = state.wanted > target && state.failed.is_none();
+            state.is_running = state.wanted > target && self.failed.get().is_none();
             let is_last = !state.is_running;
             let mut answers = Vec::new();
             for (ticket, tell) in std::mem::take(&mut state.waiting) {
-                match state.answer(ticket) {
+                match self.answer(&state, ticket) {
                     Some(answer) => answers.push((tell, answer)),
                     None => state.waiting.push((ticket, tell)),
                 }

@@ -131,7 +131,7 @@ impl SledRepository {
 
     /// A tenant, as it is after every commit that was acknowledged.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Known>> {
-        if let Some(known) = self.store.remembered(tenant) {
+        if let Some(known) = self.store.guarded(|store| Ok(store.remembered(tenant)))? {
             return Ok(Some(known));
         }
         let tenant = tenant.clone();

@@ -18,8 +18,8 @@ use crm_core::repository::RepositoryErrorKind;
 use crm_core::serde_json;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// Tenants kept in memory. Beyond it they are forgotten: reading one again is cheap.
 const MAX_KNOWN: usize = 10_000;
@@ -35,8 +35,6 @@ pub(crate) struct Store {
     pub(crate) rebuilding: Mutex<()>,
     known: RwLock<HashMap<TenantId, Known>>,
     is_outdated: AtomicBool,
-    /// Why nothing is run any more.
-    failed: OnceLock<Arc<Error>>,
 }
 
 /// A tenant as it is after its last commit.
@@ -69,7 +67,6 @@ impl Store {
             rebuilding: Mutex::default(),
             known: RwLock::default(),
             is_outdated: AtomicBool::new(false),
-            failed: OnceLock::new(),
         }
     }
 
@@ -99,25 +96,20 @@ impl Store {
         Ok(())
     }
 
-    /// Runs what uses sled. After a panic or a failure of sled's nothing is run any more: what is in
-    /// memory may be half of a transaction.
+    /// Runs what uses sled. After a panic or a failure of sled's, or of a flush, nothing is run any
+    /// more: what is in memory may be half of a transaction, or more than will ever be on disk.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        if let Some(failed) = self.failed.get() {
-            return Err(Error::Failed(Arc::clone(failed)));
+        if let Some(failed) = self.flusher.failure() {
+            return Err(failed);
         }
         match guard::caught(|| work(self)) {
             Err(Error::Panicked) => {
-                let _ = self.fail(Error::Panicked);
+                let _ = self.flusher.fail(Error::Panicked);
                 Err(Error::Panicked)
             }
-            Err(error @ Error::Sled(_)) => Err(self.fail(error)),
+            Err(error @ Error::Sled(_)) => Err(self.flusher.fail(error)),
             done => done,
         }
-    }
-
-    /// Notes that nothing can be relied upon until the store is opened again.
-    pub(crate) fn fail(&self, error: Error) -> Error {
-        Error::Failed(Arc::clone(self.failed.get_or_init(|| Arc::new(error))))
     }
 
     /// What is in memory of a tenant. If it is there, it is right.

@@ -128,3 +128,35 @@ fn after_a_failure_of_sled_nothing_is_answered_until_it_is_opened_again() {
     assert_eq!(block_on(repository.get(&TENANT, &[id])).unwrap().len(), 1);
     block_on(repository.commit(&TENANT, &others[0])).unwrap();
 }
+
+/// It went on from what was in memory, which might never be on disk.
+#[test]
+fn after_a_failed_flush_nothing_is_answered_until_it_is_opened_again() {
+    let (directory, repository) = patient(Durability::Fsynced);
+    let (first, others) = creations(2);
+    block_on(repository.commit(&TENANT, &first)).unwrap();
+    // A directory that cannot be synced.
+    let blobs = directory.path().join("blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    let doubtful = block_on(repository.commit(&TENANT, &others[0])).unwrap_err();
+    let commit = others[0].commit();
+    let unknown = RepositoryErrorKind::OutcomeUnknown { commit };
+    assert_eq!(*doubtful.kind(), unknown);
+
+    let (id, _) = others[0].outcome().leads[0];
+    let refused = block_on(repository.get(&TENANT, &[id])).unwrap_err();
+    assert_eq!(*refused.kind(), RepositoryErrorKind::Other);
+    block_on(repository.lifecycle(&TENANT)).unwrap_err();
+    let refused = block_on(repository.commit(&TENANT, &others[1])).unwrap_err();
+    assert_eq!(
+        *refused.kind(),
+        RepositoryErrorKind::Other,
+        "nothing was made"
+    );
+
+    drop(repository);
+    std::fs::create_dir_all(blobs).unwrap();
+    let repository = block_on(SledRepository::open(directory.path())).unwrap();
+    assert!(block_on(repository.verify()).unwrap().is_clean());
+    block_on(repository.commit(&TENANT, &others[0])).unwrap();
+}

@@ -139,7 +139,7 @@ impl<'a> Commit<'a> {
             Ok(Ending::Changed) => return Ok(None),
             Err(failed) if failed.is_doubtful => {
                 // At once, before anybody can see what was written of it.
-                return Err(self.doubtful(self.store.fail(failed.error)));
+                return Err(self.doubtful(self.store.flusher.fail(failed.error)));
             }
             Err(failed) => return Err(failed.error),
         }
