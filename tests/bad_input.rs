@@ -371,7 +371,7 @@ fn a_lead_is_not_created_in_the_future() {
 
 #[test]
 fn an_event_cursor_that_was_cut_or_changed_is_refused() {
-    let whole = crm_kit::event::EventCursor::at(0x1f2e).to_string();
+    let whole = crm_kit::event::EventCursor::at(&TenantId::DEFAULT, 0x1f2e).to_string();
     for cut in 0..whole.len() {
         assert!(
             whole[..cut].parse::<crm_kit::event::EventCursor>().is_err(),

@@ -5,8 +5,9 @@
 //! [`repository`](crate::repository)'s.
 
 use crate::lead::{
-    Field, FieldValue, Invalid, Lead, LeadId, LeadStatus, ProblemKind, UserId, Version,
+    Field, FieldValue, Invalid, Lead, LeadId, LeadStatus, ProblemKind, TenantId, UserId, Version,
 };
+use crate::query::InvalidCursor;
 use chrono::{DateTime, Utc};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -299,37 +300,56 @@ impl Serialize for CommitId {
 
 /// How far a reader of the change feed has come in one tenant's events.
 ///
-/// It is shown and parsed as a short text, to be kept between runs of the reader.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct EventCursor(u64);
+/// It is shown and parsed as a short text, to be kept between runs of the reader, and good for the
+/// tenant whose events were read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EventCursor {
+    position: u64,
+    tenant: u32,
+}
 
 const EVENT_CURSOR: &str = "evt_";
 
 impl EventCursor {
-    /// The cursor after the event at this position: what a repository numbers its events by.
+    /// The cursor after the event at this position: what a repository numbers a tenant's events by.
     #[must_use]
-    pub const fn at(position: u64) -> Self {
-        Self(position)
+    pub fn at(tenant: &TenantId, position: u64) -> Self {
+        let tenant = first_four(&digest(&[b"feed of", tenant.as_str().as_bytes()]));
+        Self { position, tenant }
     }
 
     /// The position of the last event read.
-    #[must_use]
-    pub const fn position(self) -> u64 {
-        self.0
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCursor::OtherQuery`] if it is a cursor of another tenant's feed.
+    pub fn position(&self, tenant: &TenantId) -> Result<u64, InvalidCursor> {
+        if *self == Self::at(tenant, self.position) {
+            Ok(self.position)
+        } else {
+            Err(InvalidCursor::OtherQuery)
+        }
+    }
+
+    /// Catches accidents: a cursor that was cut or changed would skip events.
+    fn checksum(self) -> u32 {
+        let (position, tenant) = (self.position.to_be_bytes(), self.tenant.to_be_bytes());
+        first_four(&digest(&[b"event cursor", &position, &tenant]))
     }
 }
 
-impl EventCursor {
-    /// Catches accidents: a cursor that was cut or changed would skip events.
-    fn checksum(self) -> u16 {
-        let [high, low, ..] = digest(&[b"event cursor", &self.0.to_be_bytes()]);
-        u16::from_be_bytes([high, low])
-    }
+fn first_four(digest: &[u8]) -> u32 {
+    u32::from_be_bytes(digest.first_chunk().copied().unwrap_or_default())
 }
 
 impl fmt::Display for EventCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{EVENT_CURSOR}{:x}_{:04x}", self.0, self.checksum())
+        let checksum = self.checksum();
+        write!(
+            f,
+            "{EVENT_CURSOR}{:x}_{:08x}{checksum:08x}",
+            self.position, self.tenant
+        )
     }
 }
 
@@ -342,9 +362,15 @@ impl FromStr for EventCursor {
             plain.then(|| u64::from_str_radix(text, 16).ok()).flatten()
         };
         let parsed = || {
-            let (position, checksum) = text.strip_prefix(EVENT_CURSOR)?.split_once('_')?;
-            let cursor = Self(hex(position)?);
-            (hex(checksum)? == u64::from(cursor.checksum())).then_some(cursor)
+            let (position, seal) = text.strip_prefix(EVENT_CURSOR)?.split_once('_')?;
+            let (tenant, checksum) = seal.split_at_checked(8)?;
+            let tenant = u32::try_from(hex(tenant)?).ok()?;
+            let cursor = Self {
+                position: hex(position)?,
+                tenant,
+            };
+            (checksum.len() == 8 && hex(checksum)? == u64::from(cursor.checksum()))
+                .then_some(cursor)
         };
         parsed().ok_or_else(|| {
             let expected = "an event cursor as it was given";
@@ -461,9 +487,15 @@ mod tests {
 
     #[test]
     fn event_cursors_parse_from_what_they_show() {
+        let tenant: TenantId = "acme".parse().unwrap();
         for position in [0, 1, 31, u64::MAX] {
-            let cursor = EventCursor::at(position);
+            let cursor = EventCursor::at(&tenant, position);
             assert_eq!(cursor.to_string().parse::<EventCursor>().unwrap(), cursor);
+            assert_eq!(cursor.position(&tenant), Ok(position));
+            assert_eq!(
+                cursor.position(&TenantId::DEFAULT),
+                Err(InvalidCursor::OtherQuery)
+            );
         }
         for wrong in [
             "",

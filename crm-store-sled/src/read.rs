@@ -178,8 +178,14 @@ impl Reader<'_> {
         Ok(Page::new(events, next))
     }
 
-    pub(crate) fn events(&self, after: Option<&EventCursor>, limit: Limit) -> Result<EventPage> {
-        let done = after.map_or(0, |cursor| cursor.position());
+    pub(crate) fn events(
+        &self,
+        tenant: &TenantId,
+        after: Option<&EventCursor>,
+        limit: Limit,
+    ) -> Result<EventPage> {
+        let done = after.map_or(Ok(0), |cursor| cursor.position(tenant));
+        let done = done.map_err(RepositoryError::from)?;
         let (_, end) = self.number.range();
         let mut events = Vec::new();
         let mut cursor = after.copied();
@@ -195,7 +201,7 @@ impl Reader<'_> {
                 let record = value::join(&self.store.tables, Table::Events, &key, entry)?;
                 events.push(record::decode_event(&record)?);
                 let position = last_number(&key).ok_or_else(|| disagrees(Table::Events))?;
-                cursor = Some(EventCursor::at(position));
+                cursor = Some(EventCursor::at(tenant, position));
             }
         }
         Ok(EventPage::new(events, cursor))

@@ -246,7 +246,7 @@ impl Repository for SledRepository {
         let (page, ticket) = self
             .off(move |store| {
                 let reader = store.reader(&tenant)?;
-                let page = reader.events(after.as_ref(), limit)?;
+                let page = reader.events(&tenant, after.as_ref(), limit)?;
                 Ok((page, store.flusher.last()))
             })
             .await?;

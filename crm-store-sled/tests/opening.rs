@@ -286,8 +286,8 @@ fn events_are_numbered_on_from_elsewhere_after_every_opening() {
             let leads: Vec<_> = page.events.iter().map(|event| event.lead).collect();
             assert_eq!(leads, [lead.id], "none skipped, none repeated");
             // A reader that saw events which a crash took back is further than what is stored.
-            let lost = page.cursor.unwrap().position() + 1_000;
-            cursor = Some(EventCursor::at(lost));
+            let lost = page.cursor.unwrap().position(&DEFAULT).unwrap() + 1_000;
+            cursor = Some(EventCursor::at(&DEFAULT, lost));
         }
     });
 }

@@ -210,7 +210,7 @@ fn reads_of_what_never_was_are_empty() {
         assert!(repository.get(&DEFAULT, &[]).await.unwrap().is_empty());
         let page = repository.find(&DEFAULT, &LeadQuery::new()).await.unwrap();
         assert!(page.items.is_empty() && page.next.is_none());
-        let far = EventCursor::at(u64::MAX);
+        let far = EventCursor::at(&DEFAULT, u64::MAX);
         let feed = repository
             .events(&DEFAULT, Some(&far), Limit::MAX)
             .await

@@ -78,8 +78,13 @@ impl Tenant {
                 })
                 .sum();
             let mut leads = u64::try_from(here).unwrap_or(0);
-            for event in set.events() {
-                let lead = self.lead(event.lead)?;
+            for change in set.changes() {
+                let leaving = match change {
+                    Change::Update { lead, .. } => lead.id,
+                    Change::Delete { lead, .. } => *lead,
+                    _ => continue,
+                };
+                let lead = self.lead(leaving)?;
                 leads -= u64::from(lead.is_some_and(|lead| lead.status == *status));
             }
             if leads > 0 {

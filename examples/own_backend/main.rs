@@ -106,7 +106,7 @@ impl Repository for OwnRepository {
         after: Option<&EventCursor>,
         limit: Limit,
     ) -> Answer<EventPage> {
-        self.read(tenant, |tenant| tenant.events(after, limit))
+        self.read(tenant, |found| found.events(tenant, after, limit))
     }
 
     async fn aggregate(&self, tenant: &TenantId, what: &Aggregate) -> Answer<Aggregated> {

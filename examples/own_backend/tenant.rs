@@ -95,8 +95,13 @@ impl Tenant {
         Ok(Page::new(events, next))
     }
 
-    pub(crate) fn events(&self, after: Option<&EventCursor>, limit: Limit) -> Answer<EventPage> {
-        let last = after.map_or(0, |cursor| cursor.position());
+    pub(crate) fn events(
+        &self,
+        tenant: &TenantId,
+        after: Option<&EventCursor>,
+        limit: Limit,
+    ) -> Answer<EventPage> {
+        let last = after.map_or(Ok(0), |cursor| cursor.position(tenant))?;
         let rest = self.feed.range((Bound::Excluded(last), Bound::Unbounded));
         let places: Vec<u64> = rest
             .map(|(place, _)| *place)
@@ -105,7 +110,7 @@ impl Tenant {
         let cursor = places
             .last()
             .copied()
-            .map(EventCursor::at)
+            .map(|place| EventCursor::at(tenant, place))
             .or(after.copied());
         let events = places.into_iter().map(|place| self.event(place));
         Ok(EventPage::new(events.collect::<Answer<_>>()?, cursor))

@@ -146,8 +146,11 @@ impl Repository for MemoryRepository {
         after: Option<&EventCursor>,
         limit: Limit,
     ) -> Result<EventPage, RepositoryError> {
-        let empty = EventPage::new(Vec::new(), after.copied());
-        Ok(self.read(tenant, empty, |tenant| tenant.events(after, limit)))
+        let empty = || Tenant::default().events(tenant, after, limit);
+        self.read(tenant, None, |found| {
+            Some(found.events(tenant, after, limit))
+        })
+        .unwrap_or_else(empty)
     }
 
     async fn aggregate(

@@ -124,10 +124,14 @@ impl Tenant {
         Ok(Page::new(events, next))
     }
 
-    pub(super) fn events(&self, after: Option<&EventCursor>, limit: Limit) -> EventPage {
-        let done = after.map_or(0, |cursor| {
-            usize::try_from(cursor.position()).unwrap_or(usize::MAX)
-        });
+    pub(super) fn events(
+        &self,
+        tenant: &TenantId,
+        after: Option<&EventCursor>,
+        limit: Limit,
+    ) -> Result<EventPage, RepositoryError> {
+        let done = after.map_or(Ok(0), |cursor| cursor.position(tenant))?;
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
         let events: Vec<_> = self
             .feed
             .iter()
@@ -136,10 +140,10 @@ impl Tenant {
             .cloned()
             .collect();
         let cursor = match u64::try_from(done.saturating_add(events.len())) {
-            Ok(read) if !events.is_empty() => Some(EventCursor::at(read)),
+            Ok(read) if !events.is_empty() => Some(EventCursor::at(tenant, read)),
             _ => after.copied(),
         };
-        EventPage::new(events, cursor)
+        Ok(EventPage::new(events, cursor))
     }
 
     pub(super) fn status_totals(&self, assigned_to: Option<&UserId>) -> Vec<StatusTotals> {

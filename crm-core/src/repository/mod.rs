@@ -125,7 +125,8 @@ pub trait Repository: Debug + Send + Sync + 'static {
     /// The events of a tenant after a cursor, or from the first one.
     ///
     /// They may lag behind commits, but none is ever skipped or repeated, one lead's events come
-    /// in version order, and the order across leads is the same for every reader.
+    /// in version order, and the order across leads is the same for every reader. A cursor of
+    /// another tenant's events is `InvalidCursor`.
     async fn events(
         &self,
         tenant: &TenantId,

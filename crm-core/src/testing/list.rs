@@ -51,6 +51,7 @@ macro_rules! __for_each_case {
                 a_status_goes_in_the_set_that_moves_its_last_leads
                 a_set_that_moves_some_of_its_leads_leaves_the_others
                 a_lead_that_is_only_touched_is_in_its_status_still
+                a_lead_that_is_created_again_is_in_its_status_still
                 no_lead_enters_a_status_that_the_same_set_removes
                 a_status_is_in_use_until_its_last_lead_has_left
                 another_tenant_s_leads_keep_no_status_in_use
@@ -84,6 +85,7 @@ macro_rules! __for_each_case {
                 each_tenant_has_its_lifecycle
                 each_tenant_has_its_documents
                 a_cursor_of_another_tenant_is_refused
+                a_feed_cursor_of_another_tenant_is_refused
                 what_does_not_exist_reads_as_empty
                 a_tenant_exists_from_its_first_commit_on
                 tenants_that_look_alike_are_apart

@@ -145,7 +145,7 @@ pub(crate) async fn beyond_the_end_there_is_nothing(setup: &Setup) {
     let desk = setup.desk().await;
     desk.create([&lead(1)]).await;
     for position in [1_000, i64::MAX.unsigned_abs(), u64::MAX] {
-        let far = EventCursor::at(position);
+        let far = EventCursor::at(&desk.tenant, position);
         let read = desk.repository.events(&desk.tenant, Some(&far), Limit::MAX);
         let page = read.await.unwrap();
         assert_eq!(

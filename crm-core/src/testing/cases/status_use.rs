@@ -70,6 +70,14 @@ pub(crate) async fn a_lead_that_is_only_touched_is_in_its_status_still(setup: &S
     assert!(refused, "{kind:?}");
 }
 
+// A storage that took every lead of the set for one that leaves would have let the status go, had
+// the creation not been wrong as well.
+pub(crate) async fn a_lead_that_is_created_again_is_in_its_status_still(setup: &Setup) {
+    let (desk, lifecycle, _) = with_demos(setup, 1).await;
+    let (draft, _) = without_demo(&lifecycle);
+    assert_eq!(desk.refused(&draft.create(&lead(1))).await, in_use(1));
+}
+
 pub(crate) async fn no_lead_enters_a_status_that_the_same_set_removes(setup: &Setup) {
     let (desk, lifecycle, _) = with_demos(setup, 0).await;
     let (draft, _) = without_demo(&lifecycle);

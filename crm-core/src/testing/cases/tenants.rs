@@ -3,6 +3,7 @@
 use super::prelude::*;
 use crate::lead::TenantId;
 use crate::repository::{RepositoryError, TENANTS_PER_PAGE};
+use std::sync::Arc;
 
 /// Two tenants with leads of the same numbers and other contents.
 async fn two(setup: &Setup) -> (Desk, Desk) {
@@ -140,6 +141,22 @@ pub(crate) async fn a_cursor_of_another_tenant_is_refused(setup: &Setup) {
     let next = acme.page(&query).await.next.unwrap();
     let kind = other.page_error(&query.after(next)).await;
     assert_eq!(kind, Kind::InvalidCursor(InvalidCursor::OtherQuery));
+}
+
+pub(crate) async fn a_feed_cursor_of_another_tenant_is_refused(setup: &Setup) {
+    let (acme, other) = two(setup).await;
+    let feed = |desk: &Desk, after: Option<EventCursor>| {
+        let (repository, tenant) = (Arc::clone(&desk.repository), desk.tenant.clone());
+        async move { repository.events(&tenant, after.as_ref(), Limit::MAX).await }
+    };
+    let cursor = feed(&acme, None).await.unwrap().cursor;
+    assert!(cursor.is_some());
+    for desk in [&other, &setup.empty("nobody")] {
+        let refused = feed(desk, cursor).await.unwrap_err();
+        let kind = Kind::InvalidCursor(InvalidCursor::OtherQuery);
+        assert_eq!(*refused.kind(), kind);
+    }
+    assert_eq!(feed(&acme, cursor).await.unwrap().events, []);
 }
 
 pub(crate) async fn what_does_not_exist_reads_as_empty(setup: &Setup) {
