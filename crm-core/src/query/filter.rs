@@ -137,6 +137,22 @@ impl TimeRange {
                 .before
                 .is_none_or(|before| micros(time) < micros_up(before))
     }
+
+    /// The range in microseconds since 1970, the precision that is stored: the first that is
+    /// inside, and the first that no longer is.
+    ///
+    /// ```
+    /// use crm_core::query::TimeRange;
+    ///
+    /// let mut range = TimeRange::default();
+    /// range.from = Some("1970-01-01T00:00:00.0000015Z".parse()?);
+    /// assert_eq!(range.micros(), (Some(2), None));
+    /// # Ok::<(), crm_core::chrono::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn micros(&self) -> (Option<i64>, Option<i64>) {
+        (self.from.map(micros_up), self.before.map(micros_up))
+    }
 }
 
 /// Microseconds since 1970, rounded down. Chrono's years fit into an `i64` of them.
