@@ -1,0 +1,138 @@
+//! How a change set is applied: what is read, checked and written, in one transaction.
+
+use super::write::Writer;
+use super::{SqliteRepository, lifecycle, stored};
+use crate::check::{Stored, removed, repeated};
+use crate::effect::Effects;
+use crate::error::{Error, Meaning, Result};
+use crm_core::lead::{LeadId, LeadStatus, TenantId};
+use crm_core::repository::{ChangeSet, Committed, RepositoryError};
+use sqlx::{Connection as _, SqliteConnection};
+
+impl SqliteRepository {
+    /// Applies a planned change set in a transaction of the application's own: it comes to be when
+    /// that is committed, and with everything else in it.
+    ///
+    /// Begin the transaction with `BEGIN IMMEDIATE`. One that reads first and writes later fails
+    /// when somebody else has written in between. On a connection without a transaction this makes
+    /// one, and commits it. If it fails, nothing of the set was applied, and what the application
+    /// did before in its transaction still stands.
+    ///
+    /// ```
+    /// use crm_core::crm::Crm;
+    /// use crm_core::lead::{NewLead, TenantId};
+    /// use crm_store_sqlx::SqliteRepository;
+    /// use crm_store_sqlx::sqlx::{self, SqlitePool};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let url = format!("sqlite:{}?mode=rwc", directory.path().join("app.db").display());
+    /// let pool = SqlitePool::connect(&url).await?;
+    /// SqliteRepository::migrate(&pool).await?;
+    /// sqlx::query("CREATE TABLE orders (item TEXT)").execute(&pool).await?;
+    /// let crm = Crm::open(SqliteRepository::from_pool(pool.clone()).await?).await?;
+    ///
+    /// let plan = crm.plan_create(NewLead::new("John", "Doe", "john@example.com")?).await?;
+    /// let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    /// sqlx::query("INSERT INTO orders VALUES ('a book')").execute(&mut *transaction).await?;
+    /// SqliteRepository::commit_in(&mut transaction, &TenantId::DEFAULT, &plan).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::commit`](crm_core::repository::Repository::commit), without any retries.
+    pub async fn commit_in(
+        connection: &mut SqliteConnection,
+        tenant: &TenantId,
+        changes: &ChangeSet,
+    ) -> std::result::Result<Committed, RepositoryError> {
+        if !connection.is_in_transaction() {
+            return Ok(commit(connection, tenant, changes).await?);
+        }
+        // A savepoint: if a statement fails, those before it are taken back.
+        let mut savepoint = connection.begin().await.map_err(Error::from)?;
+        let done = apply(&mut savepoint, tenant, changes).await?;
+        savepoint.commit().await.map_err(Error::from)?;
+        Ok(done)
+    }
+}
+
+/// In a transaction of its own, which takes the lock before it reads. If the future is dropped, so
+/// is the transaction, and sqlx rolls it back before anything else happens on the connection.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+) -> Result<Committed> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let done = apply(&mut transaction, tenant, changes).await?;
+    transaction.commit().await.map_err(|cause| {
+        let cause = Error::from(cause);
+        match cause.meaning() {
+            Meaning::Busy => cause,
+            _ => Error::Doubtful {
+                commit: changes.commit(),
+                cause: Box::new(cause),
+            },
+        }
+    })?;
+    Ok(done)
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+) -> Result<Committed> {
+    let found = stored::tenant(connection, tenant, changes.commit()).await?;
+    let number = found.as_ref().map(|found| found.number);
+    let stored = match found {
+        None => Stored::default(),
+        Some(found) => match found.done {
+            Some(done) => return repeat(connection, found.number, done, changes).await,
+            None => stored::stored(connection, found, changes).await?,
+        },
+    };
+    stored.check(changes)?;
+
+    let effects = Effects::of(changes, &stored.leads)?;
+    let number = match number {
+        Some(number) => number,
+        None => super::tenant::insert(connection, tenant).await?,
+    };
+    let going: Vec<LeadStatus> = removed(&stored.statuses, changes).cloned().collect();
+    // Statuses come before the leads that enter them, and go after those that leave them.
+    if let Some(lifecycle) = changes.lifecycle() {
+        lifecycle::put(connection, number, lifecycle).await?;
+    }
+    let mut writer = Writer::new(connection, number);
+    writer.leads(&effects).await?;
+    writer.erase_events(&effects.deleted).await?;
+    let numbers = writer.events(&effects.events).await?;
+    writer.words(&effects.words).await?;
+    writer.tags(&effects.tags).await?;
+    writer.counters(&effects.counters).await?;
+    writer.documents(changes).await?;
+    writer.commit(changes, numbers).await?;
+    if let Some(lifecycle) = changes.lifecycle() {
+        lifecycle::put_transitions(connection, number, lifecycle).await?;
+        lifecycle::remove_statuses(connection, number, &going).await?;
+    }
+    Ok(changes.outcome())
+}
+
+async fn repeat(
+    connection: &mut SqliteConnection,
+    tenant: i64,
+    done: (Option<crm_core::repository::Fingerprint>, i64, i64),
+    again: &ChangeSet,
+) -> Result<Committed> {
+    let done = stored::outcome(connection, tenant, again.commit(), done).await?;
+    let ids: Vec<LeadId> = done.leads.iter().map(|(lead, _)| *lead).collect();
+    let there = stored::there(connection, tenant, &ids).await?;
+    repeated(done, again, &there)
+}

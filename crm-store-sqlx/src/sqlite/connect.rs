@@ -1,0 +1,224 @@
+//! How a database is opened: from a path, a URL, or a pool of the application's.
+
+use super::SqliteRepository;
+use super::pool::{Patience, Pools};
+use super::schema;
+use crate::error::{Error, Result};
+use crm_core::repository::RepositoryError;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+/// What an acknowledged commit survives.
+///
+/// Whatever is chosen, a commit is applied as a whole or not at all, and commits are lost from the
+/// end only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SqliteDurability {
+    /// Power loss: every commit is synced to disk (`synchronous = FULL`). The default.
+    #[default]
+    Full,
+    /// The end of the process, but not that of the machine, at which the last commits may be lost
+    /// (`synchronous = NORMAL`). Many times faster.
+    Normal,
+}
+
+/// How a [`SqliteRepository`] is opened: [`SqliteRepository::builder`].
+#[derive(Debug, Clone)]
+pub struct SqliteBuilder {
+    database: String,
+    durability: SqliteDurability,
+    readers: u32,
+    busy_timeout: Duration,
+    migrates: bool,
+}
+
+impl SqliteBuilder {
+    pub(super) fn new(database: String) -> Self {
+        Self {
+            database,
+            durability: SqliteDurability::Full,
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+            migrates: true,
+        }
+    }
+
+    /// What an acknowledged commit survives. Default: [`SqliteDurability::Full`].
+    #[must_use]
+    pub const fn durability(mut self, durability: SqliteDurability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How many connections read, besides the one that writes: at least one. Default: 4. In memory
+    /// one connection does both.
+    #[must_use]
+    pub const fn readers(mut self, connections: u32) -> Self {
+        self.readers = if connections == 0 { 1 } else { connections };
+        self
+    }
+
+    /// How long a commit waits for another process that writes, before it is tried again and in
+    /// the end is `Unavailable`. Default: 5 seconds.
+    #[must_use]
+    pub const fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Leaves the tables as they are. By default they are made and brought up to date.
+    #[must_use]
+    pub const fn without_migrating(mut self) -> Self {
+        self.migrates = false;
+        self
+    }
+
+    /// Opens the database, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteRepository::open`].
+    pub async fn open(self) -> std::result::Result<SqliteRepository, RepositoryError> {
+        Ok(self.connect().await?)
+    }
+
+    async fn connect(self) -> Result<SqliteRepository> {
+        let options = self.options()?;
+        let is_in_memory = is_in_memory(&options);
+        let pool = SqlitePoolOptions::new()
+            // Asking a connection of a file whether it is alive costs as much as a read.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let one = pool.clone().max_connections(1);
+        let writer = connected(one, &options).await?;
+        let readers = match is_in_memory {
+            true => writer.clone(),
+            false => {
+                let options = options.clone().pragma("query_only", "ON");
+                pool.max_connections(self.readers)
+                    .connect_lazy_with(options)
+            }
+        };
+        if self.migrates {
+            schema::migrate(&writer).await?;
+        }
+        let pools = Pools {
+            writer,
+            readers,
+            is_in_memory,
+        };
+        schema::check(&pools).await?;
+        Ok(SqliteRepository::over(pools))
+    }
+
+    fn options(&self) -> Result<SqliteConnectOptions> {
+        let database = self.database.as_str();
+        let options = match database {
+            ":memory:" => SqliteConnectOptions::from_str("sqlite::memory:")?,
+            url if url.starts_with("sqlite:") => SqliteConnectOptions::from_str(url)?,
+            path => SqliteConnectOptions::new().filename(path),
+        };
+        let synchronous = match self.durability {
+            SqliteDurability::Full => SqliteSynchronous::Full,
+            SqliteDurability::Normal => SqliteSynchronous::Normal,
+        };
+        Ok(options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .busy_timeout(self.busy_timeout)
+            .foreign_keys(true))
+    }
+}
+
+/// Whoever comes first makes the file and turns its journal into a write-ahead log; for that moment
+/// it is busy for all others, whatever their timeout.
+async fn connected(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+    let mut patience = Patience::default();
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(error) => {
+                let error = Error::from(error);
+                if !patience.allows_another(&error).await {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// sqlx names a database in memory so.
+fn is_in_memory(options: &SqliteConnectOptions) -> bool {
+    let name = options.get_filename().to_string_lossy();
+    name.is_empty() || name.contains(":memory:") || name.starts_with("file:sqlx-in-memory-")
+}
+
+impl SqliteRepository {
+    /// Opens a database by its path or URL: `leads.db`, `sqlite:leads.db`, `sqlite::memory:`. Makes
+    /// it if it is not there, and the tables if they are not. Every commit is synced to disk; for
+    /// anything else there is the [`builder`](Self::builder).
+    ///
+    /// Other processes may have it open at the same time, and other tables may be in it.
+    ///
+    /// # Errors
+    ///
+    /// - `Unavailable`: others kept the database busy for too long.
+    /// - `NewerFormat`: a newer version of this crate made the tables.
+    /// - `OutdatedIndexes`: they were made by other rules of folding text.
+    /// - `Other`: it cannot be opened; see the source.
+    pub async fn open(path_or_url: impl AsRef<str>) -> std::result::Result<Self, RepositoryError> {
+        Self::builder(path_or_url).open().await
+    }
+
+    /// Opens a database with other options.
+    ///
+    /// ```
+    /// use crm_store_sqlx::{SqliteDurability, SqliteRepository};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let leads = SqliteRepository::builder(":memory:")
+    ///     .durability(SqliteDurability::Normal)
+    ///     .open()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn builder(path_or_url: impl AsRef<str>) -> SqliteBuilder {
+        SqliteBuilder::new(path_or_url.as_ref().to_owned())
+    }
+
+    /// Works over a pool that the application made, and may use for tables of its own. The tables
+    /// must be there: see [`migrate`](Self::migrate).
+    ///
+    /// Journal, durability and timeouts are then the pool's: `synchronous` decides what a commit
+    /// survives, a short `busy_timeout` makes writers fail that would have waited, and without
+    /// `foreign_keys`, which sqlx turns on, nothing but this crate keeps leads in statuses that
+    /// exist. A write-ahead log lets readers go on while somebody writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and `Other` if the tables are not there.
+    pub async fn from_pool(pool: SqlitePool) -> std::result::Result<Self, RepositoryError> {
+        let pools = Pools {
+            is_in_memory: is_in_memory(&pool.connect_options()),
+            writer: pool.clone(),
+            readers: pool,
+        };
+        schema::check(&pools).await?;
+        Ok(Self::over(pools))
+    }
+
+    /// Closes all connections, once what they are doing is done. Dropping the last clone closes
+    /// them too, but does not wait.
+    pub async fn close(&self) {
+        self.pools.readers.close().await;
+        self.pools.writer.close().await;
+    }
+}

@@ -1,0 +1,63 @@
+//! Connections: one that writes, several that read, and what becomes of one that failed.
+
+use crate::error::{Error, Meaning, Result};
+use futures_timer::Delay;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool};
+use std::time::Duration;
+
+/// The connections of a repository.
+#[derive(Clone)]
+pub(super) struct Pools {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    /// Whether the database goes with its last connection, which then must not be closed.
+    pub(super) is_in_memory: bool,
+}
+
+impl Pools {
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    pub(super) async fn writer(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.writer.acquire().await?)
+    }
+
+    /// Gives a connection up after a failure that may have ended its transaction behind sqlx's
+    /// back: full disks and failing reads do that, and such a connection could not begin another.
+    pub(super) fn settle<T>(&self, connection: &mut PoolConnection<Sqlite>, done: &Result<T>) {
+        if let Err(error) = done
+            && !self.is_in_memory
+            && !error.is_answer()
+            && error.meaning() != Meaning::Busy
+        {
+            connection.close_on_drop();
+        }
+    }
+}
+
+/// How often a busy database is asked again. Each time SQLite itself waits for the busy timeout.
+pub(super) struct Patience {
+    tries: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { tries: 3 }
+    }
+}
+
+impl Patience {
+    /// Waits for a moment if another try may do, which is different for everybody who waits.
+    pub(super) async fn allows_another(&mut self, error: &Error) -> bool {
+        self.tries = self.tries.saturating_sub(1);
+        let again = self.tries > 0
+            && error.meaning() == Meaning::Busy
+            && !matches!(error, Error::Database(sqlx::Error::PoolTimedOut));
+        if again {
+            Delay::new(Duration::from_millis(fastrand::u64(5..=50))).await;
+        }
+        again
+    }
+}

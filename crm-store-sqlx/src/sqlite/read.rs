@@ -1,0 +1,95 @@
+//! What is read by its id: leads, commits, documents.
+
+use super::sql::{Sql, TENANT};
+use crate::error::Result;
+use crate::lead_row::{LEAD, lead_from_row};
+use crate::value::{id, read};
+use crm_core::event::CommitId;
+use crm_core::lead::{Lead, LeadId, TenantId, Version};
+use crm_core::repository::{Committed, Document, DocumentKey, Fingerprint};
+use sqlx::{Row as _, SqliteConnection};
+use std::collections::HashMap;
+
+/// How many ids go into one statement.
+const IDS: usize = 1_000;
+
+pub(super) async fn get(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    ids: &[LeadId],
+) -> Result<Vec<Lead>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS) {
+        let mut sql = Sql::of(tenant);
+        sql.push("SELECT ").push(LEAD);
+        sql.push(" FROM crm_leads WHERE tenant = ").push(TENANT);
+        sql.push(" AND id IN (");
+        sql.bind_all(ids.iter().map(|id| id.as_bytes().to_vec()))
+            .push(")");
+        for row in sql.fetch_all(connection).await? {
+            let lead = lead_from_row!(&row);
+            found.insert(lead.id, lead);
+        }
+    }
+    if let [_] = ids {
+        return Ok(found.into_values().collect());
+    }
+    Ok(ids.iter().filter_map(|id| found.get(id)).cloned().collect())
+}
+
+pub(super) async fn committed(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    commit: CommitId,
+) -> Result<Option<Committed>> {
+    let sql = "
+        SELECT commits.fingerprint, events.lead, events.version
+        FROM crm_commits AS commits
+        LEFT JOIN crm_events AS events
+            ON events.tenant = commits.tenant
+            AND events.number BETWEEN commits.first_event AND commits.last_event
+        WHERE commits.tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND commits.id = ?
+        ORDER BY events.number
+    ";
+    let rows = sqlx::query(sql)
+        .bind(tenant.as_str())
+        .bind(commit.as_uuid().as_bytes().to_vec())
+        .fetch_all(connection)
+        .await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let fingerprint: Option<&[u8]> = first.try_get(0)?;
+    let fingerprint = fingerprint.map(id).transpose()?;
+    let mut leads = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let lead: Option<&[u8]> = row.try_get(1)?;
+        // A commit of documents has no events.
+        if let Some(lead) = lead {
+            let version = Version::new(read(row.try_get(2)?)?);
+            leads.push((LeadId::from_bytes(id(lead)?), version));
+        }
+    }
+    let fingerprint = fingerprint.map(Fingerprint::from_bytes);
+    Ok(Some(Committed::new(commit, fingerprint, leads)))
+}
+
+pub(super) async fn document(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    key: &DocumentKey,
+) -> Result<Option<Document>> {
+    let sql = "
+        SELECT version, bytes
+        FROM crm_documents
+        WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND key = ?
+    ";
+    let found = sqlx::query(sql)
+        .bind(tenant.as_str())
+        .bind(key.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    let version = Version::new(read(row.try_get(0)?)?);
+    Ok(Some(Document::new(key.clone(), version, row.try_get(1)?)?))
+}

@@ -1,0 +1,157 @@
+//! The tables: making them, and checking that they are the ones this version knows.
+
+use super::SqliteRepository;
+use super::pool::{Patience, Pools};
+use crate::error::{Error, Result};
+use crate::migrate::{self, Step};
+use crm_core::index::LAYOUT_VERSION;
+use crm_core::repository::{RepositoryError, RepositoryErrorKind};
+use crm_core::text::FOLDING_VERSION;
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+
+/// The newest format of the tables that is known here.
+const FORMAT: u32 = 1;
+
+const STEPS: &[Step] = &[Step {
+    version: 1,
+    description: "leads",
+    sql: include_str!("schema.sql"),
+}];
+
+impl SqliteRepository {
+    /// Makes the tables in a database, or brings them up to date. What is there already stays, so
+    /// it may run at every start, in any number of processes at once.
+    ///
+    /// All names begin with `crm_`, that of the table of migrations included.
+    ///
+    /// ```
+    /// use crm_store_sqlx::SqliteRepository;
+    /// use crm_store_sqlx::sqlx::SqlitePool;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let url = format!("sqlite:{}?mode=rwc", directory.path().join("app.db").display());
+    /// let pool = SqlitePool::connect(&url).await?;
+    /// SqliteRepository::migrate(&pool).await?;
+    /// let leads = SqliteRepository::from_pool(pool).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `Unavailable`: others kept the database busy for too long.
+    /// - `NewerFormat`: a newer version of this crate made the tables.
+    /// - `Other`: the database refused; see the source.
+    pub async fn migrate(pool: &SqlitePool) -> std::result::Result<(), RepositoryError> {
+        Ok(migrate(pool).await?)
+    }
+
+    /// The statements that [`migrate`](Self::migrate) runs, for teams that run them by hand. They
+    /// may run again over tables that are there.
+    #[must_use]
+    pub fn schema_sql() -> String {
+        let mut sql: String = STEPS.iter().map(|step| step.sql).collect();
+        for (name, version) in versions() {
+            sql.push_str(&format!(
+                "INSERT INTO crm_meta (name, value) VALUES ('{name}', {version}) \
+                 ON CONFLICT (name) DO NOTHING;\n"
+            ));
+        }
+        sql
+    }
+}
+
+/// What the stored keys were made by.
+const fn versions() -> [(&'static str, u32); 2] {
+    [("folding", FOLDING_VERSION), ("layout", LAYOUT_VERSION)]
+}
+
+pub(super) async fn migrate(pool: &SqlitePool) -> Result<()> {
+    let mut patience = Patience::default();
+    loop {
+        let mut connection = pool.acquire().await?;
+        match migrate_once(&mut connection).await {
+            Err(error) if patience.allows_another(&error).await => {}
+            done => return done,
+        }
+    }
+}
+
+async fn migrate_once(connection: &mut SqliteConnection) -> Result<()> {
+    // The lock that keeps others out: sqlx has none of its own for SQLite.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if has_tables(&mut transaction).await? {
+        check_format(&mut transaction).await?;
+    }
+    check_encoding(&mut transaction).await?;
+    migrate::run(&mut *transaction, STEPS).await?;
+    for (name, version) in versions() {
+        keep_version(&mut transaction, name, version).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Refuses tables that this version does not understand.
+pub(super) async fn check(pools: &Pools) -> Result<()> {
+    let mut connection = pools.reader().await?;
+    if !has_tables(&mut connection).await? {
+        return Err(Error::NoTables);
+    }
+    check_format(&mut connection).await?;
+    for (name, known) in versions() {
+        if version(&mut connection, name).await? != Some(known) {
+            return Err(RepositoryErrorKind::OutdatedIndexes.into());
+        }
+    }
+    Ok(())
+}
+
+async fn check_format(connection: &mut SqliteConnection) -> Result<()> {
+    match version(connection, "format").await? {
+        Some(found) if found > FORMAT => Err(RepositoryErrorKind::NewerFormat {
+            found,
+            supported: FORMAT,
+        }
+        .into()),
+        Some(_) => Ok(()),
+        None => Err(Error::NoTables),
+    }
+}
+
+async fn has_tables(connection: &mut SqliteConnection) -> Result<bool> {
+    let found = sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'crm_meta'",
+    );
+    Ok(found.fetch_one(connection).await? > 0)
+}
+
+async fn version(connection: &mut SqliteConnection, name: &str) -> Result<Option<u32>> {
+    let found =
+        sqlx::query_scalar::<_, i64>("SELECT value FROM crm_meta WHERE name = ?").bind(name);
+    let found = found.fetch_optional(connection).await?;
+    Ok(found.and_then(|version| u32::try_from(version).ok()))
+}
+
+async fn keep_version(connection: &mut SqliteConnection, name: &str, version: u32) -> Result<()> {
+    let sql = "INSERT INTO crm_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
+    sqlx::query(sql)
+        .bind(name)
+        .bind(i64::from(version))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Texts are compared as bytes, which only in UTF-8 gives the order of the contract.
+async fn check_encoding(connection: &mut SqliteConnection) -> Result<()> {
+    let encoding = sqlx::query_scalar::<_, String>("SELECT encoding FROM pragma_encoding");
+    match encoding.fetch_one(connection).await?.as_str() {
+        "UTF-8" => Ok(()),
+        _ => Err(Error::Unsupported(
+            "a database in another encoding than UTF-8",
+        )),
+    }
+}
