@@ -1,4 +1,6 @@
-//! Leads of crm-kit in SQL databases, over [sqlx](https://docs.rs/sqlx).
+#![doc = include_str!("docs.md")]
+// Without a database there is nothing here.
+#![cfg(feature = "sqlite")]
 
 mod check;
 mod effect;
@@ -7,11 +9,9 @@ mod event_row;
 mod lead_row;
 mod migrate;
 mod plan;
-#[cfg(feature = "sqlite")]
 mod sqlite;
 mod value;
 
-#[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteBuilder, SqliteDurability, SqliteRepository};
 
 /// The version of sqlx whose pools and connections these repositories take.

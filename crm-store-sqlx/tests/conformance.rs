@@ -1,6 +1,6 @@
 //! Every rule of the contract.
 
-#![cfg(all(test, feature = "sqlite"))]
+#![cfg(test)]
 
 use async_trait::async_trait;
 use crm_core::repository::Repository;

@@ -76,6 +76,18 @@ pub(super) async fn widths(
     own: Option<Way>,
     ways: &[Way],
 ) -> Result<(u64, Vec<u64>)> {
+    let sql = widths_sql(tenant, filter, own, ways);
+    let row = sql.fetch_one(connection).await?;
+    let widths = (1..=ways.len()).map(|column| read(row.try_get(column)?));
+    Ok((read(row.try_get(0)?)?, widths.collect::<Result<_>>()?))
+}
+
+pub(super) fn widths_sql(
+    tenant: &TenantId,
+    filter: &LeadFilter,
+    own: Option<Way>,
+    ways: &[Way],
+) -> Sql {
     let mut sql = Sql::of(tenant);
     sql.push("SELECT ");
     let covers = own.map_or(Parts::NONE, |own| own.covers);
@@ -85,9 +97,7 @@ pub(super) async fn widths(
             .push_keys(*way, filter);
         sql.push(" LIMIT ").bind(stored(WIDE)).push("))");
     }
-    let row = sql.fetch_one(connection).await?;
-    let widths = (1..=ways.len()).map(|column| read(row.try_get(column)?));
-    Ok((read(row.try_get(0)?)?, widths.collect::<Result<_>>()?))
+    sql
 }
 
 /// The counters of all the leads that an index holds.

@@ -57,35 +57,60 @@ impl<'a> Listing<'a> {
     }
 
     /// In the order in which the keys of a way stand. With counters, every row carries their sum.
+    ///
+    /// Arms of one rank are merged, for which SQLite reads no more of each than it needs. Ranks
+    /// follow each other: SQLite answers the parts of a `UNION ALL` one after the other, and none
+    /// after the limit. (As a first value to sort by, the rank would make it sort everything.)
     pub(super) fn walk(&self, way: Way, counters: Option<&[Counter]>) -> Sql {
         let mut sql = Sql::of(self.tenant);
-        let arms = self.arms(way);
+        let mut arms = self.arms(way);
+        arms.sort_by_key(|arm| arm.rank);
+        let ranks: Vec<&[Arm<'_>]> = arms.chunk_by(|a, b| a.rank == b.rank).collect();
+        for (place, arms) in ranks.iter().enumerate() {
+            if place > 0 {
+                sql.push("\nUNION ALL\n");
+            }
+            if ranks.len() > 1 {
+                sql.push("SELECT * FROM (");
+            }
+            self.push_merged(&mut sql, way, arms, counters);
+            if ranks.len() > 1 {
+                sql.push(")");
+            }
+        }
+        if ranks.is_empty() {
+            sql.push("SELECT ")
+                .push(LEAD)
+                .push(" FROM crm_leads WHERE false");
+        }
+        if ranks.len() > 1 {
+            self.push_limit(&mut sql);
+        }
+        sql
+    }
+
+    fn push_merged(&self, sql: &mut Sql, way: Way, arms: &[Arm<'_>], counters: Option<&[Counter]>) {
         for (place, arm) in arms.iter().enumerate() {
             if place > 0 {
                 sql.push("\nUNION ALL\n");
             }
             sql.push("SELECT ").push(LEAD);
-            sql.push(", ").push(&arm.rank.to_string()).push(" AS rank");
-            self.push_sort_values(&mut sql);
+            self.push_sort_values(sql);
             if let Some(counters) = counters {
                 sql.push(", ");
-                push_counters(&mut sql, counters);
+                push_counters(sql, counters);
                 sql.push(" AS total");
             }
             match way.keys {
-                Keys::Tag(place) => self.push_tagged(&mut sql, place, arm),
-                Keys::Index(index) => self.push_indexed(&mut sql, index, way, arm),
+                Keys::Tag(place) => self.push_tagged(sql, place, arm),
+                Keys::Index(index) => self.push_indexed(sql, index, way, arm),
                 // Words come in no order of leads.
                 Keys::Word(_) => {}
             }
         }
-        if arms.is_empty() {
-            sql.push("SELECT ").push(LEAD).push(", 0 AS rank");
-            self.push_sort_values(&mut sql);
-            sql.push("\nFROM crm_leads WHERE false");
-        }
-        self.push_order(&mut sql);
-        sql
+        sql.push("\nORDER BY ");
+        self.push_order(sql);
+        self.push_limit(sql);
     }
 
     /// All matches of a way, sorted.
@@ -108,7 +133,9 @@ impl<'a> Listing<'a> {
             self.push_beyond(&mut sql, position, "sorted_by_");
             sql.push(")");
         }
+        sql.push("\nORDER BY rank, ");
         self.push_order(&mut sql);
+        self.push_limit(&mut sql);
         sql
     }
 
@@ -268,11 +295,12 @@ impl<'a> Listing<'a> {
     fn push_place(&self, sql: &mut Sql, arm: &Arm<'_>) {
         let here = |position: &&Position| self.rank_of(position) == arm.rank;
         let position = self.position.as_ref().filter(here);
-        let [column, ..] = sort_columns(self.by()) else {
-            return position.map_or((), |position| self.push_beyond(sql, position, ""));
-        };
+        let columns = sort_columns(self.by());
+        let column = columns.first().copied().unwrap_or_default();
         if arm.is_without {
-            sql.push(" AND ").push(column).push(" IS NULL");
+            for column in columns {
+                sql.push(" AND ").push(column).push(" IS NULL");
+            }
         } else if is_nullable(self.by()) && (position.is_none() || self.is_descending()) {
             // As a place to begin or end at, which `IS NOT NULL` is not.
             let least = match self.by() {
@@ -337,11 +365,14 @@ impl<'a> Listing<'a> {
 
     fn push_order(&self, sql: &mut Sql) {
         let direction = self.direction();
-        sql.push("\nORDER BY rank");
         for column in sort_columns(self.by()) {
-            sql.push(", sorted_by_").push(column).push(direction);
+            sql.push("sorted_by_").push(column).push(direction);
+            sql.push(", ");
         }
-        sql.push(", id").push(direction);
+        sql.push("id").push(direction);
+    }
+
+    fn push_limit(&self, sql: &mut Sql) {
         sql.push("\nLIMIT ").bind(self.page_and_one());
     }
 

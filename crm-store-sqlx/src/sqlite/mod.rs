@@ -5,8 +5,11 @@ mod connect;
 mod count;
 mod events;
 mod find;
+mod keys;
 mod lifecycle;
 mod list;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod read;
 mod schema;

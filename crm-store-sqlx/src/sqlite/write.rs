@@ -1,6 +1,6 @@
 //! The rows that a commit writes: a few statements for any number of leads.
 
-use crate::effect::{Difference, Effects, TagRow, WordRow, halves};
+use crate::effect::{Effects, halves};
 use crate::error::Result;
 use crate::event_row::{EVENT, EventRow};
 use crate::lead_row::{Column, LeadRow};
@@ -19,12 +19,12 @@ use super::stored::push_ids;
 pub(super) const ROWS: usize = 250;
 
 /// The most rows of one statement about a narrow table.
-const NARROW_ROWS: usize = 1_000;
+pub(super) const NARROW_ROWS: usize = 1_000;
 
 /// Writes for one tenant.
 pub(super) struct Writer<'c> {
-    connection: &'c mut SqliteConnection,
-    tenant: i64,
+    pub(super) connection: &'c mut SqliteConnection,
+    pub(super) tenant: i64,
 }
 
 impl<'c> Writer<'c> {
@@ -33,15 +33,15 @@ impl<'c> Writer<'c> {
     }
 
     /// Statements of one row and of as many as fit are kept prepared; others are each their own.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         mut query: QueryBuilder<Sqlite>,
         rows: usize,
         full: usize,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let query = query.build().persistent(rows == 1 || rows == full);
-        let done = query.execute(&mut *self.connection).await?;
-        Ok(done.rows_affected())
+        query.execute(&mut *self.connection).await?;
+        Ok(())
     }
 
     pub(super) async fn leads(&mut self, effects: &Effects<'_>) -> Result<()> {
@@ -156,70 +156,6 @@ impl<'c> Writer<'c> {
             numbers = Some((numbers.map_or(first, |(first, _)| first), last));
         }
         Ok(numbers.unwrap_or((0, -1)))
-    }
-
-    pub(super) async fn words(&mut self, words: &Difference<WordRow>) -> Result<()> {
-        let tenant = self.tenant;
-        for rows in words.remove.chunks(NARROW_ROWS) {
-            let mut query = QueryBuilder::new("DELETE FROM crm_words WHERE tenant = ");
-            query
-                .push_bind(tenant)
-                .push(" AND (archived, word, id) IN (");
-            query.push_values(rows, |mut values, row| {
-                values
-                    .push_bind(row.archived)
-                    .push_bind(row.word.as_bytes().to_vec())
-                    .push_bind(row.id.as_bytes().to_vec());
-            });
-            query.push(")");
-            self.run(query, rows.len(), NARROW_ROWS).await?;
-        }
-        for rows in words.put.chunks(NARROW_ROWS) {
-            let mut query =
-                QueryBuilder::new("INSERT INTO crm_words (tenant, archived, word, id) ");
-            query.push_values(rows, |mut values, row| {
-                values
-                    .push_bind(tenant)
-                    .push_bind(row.archived)
-                    .push_bind(row.word.as_bytes().to_vec())
-                    .push_bind(row.id.as_bytes().to_vec());
-            });
-            self.run(query, rows.len(), NARROW_ROWS).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn tags(&mut self, tags: &Difference<TagRow>) -> Result<()> {
-        let tenant = self.tenant;
-        for rows in tags.remove.chunks(NARROW_ROWS) {
-            let mut query = QueryBuilder::new("DELETE FROM crm_tags WHERE tenant = ");
-            query
-                .push_bind(tenant)
-                .push(" AND (archived, tag, created_at, id) IN (");
-            query.push_values(rows, |mut values, row| {
-                values
-                    .push_bind(row.archived)
-                    .push_bind(row.tag.as_str().to_owned())
-                    .push_bind(row.created_at)
-                    .push_bind(row.id.as_bytes().to_vec());
-            });
-            query.push(")");
-            self.run(query, rows.len(), NARROW_ROWS).await?;
-        }
-        for rows in tags.put.chunks(NARROW_ROWS) {
-            let mut query =
-                QueryBuilder::new("INSERT INTO crm_tags (tenant, archived, tag, created_at, id) ");
-            query.push_values(rows, |mut values, row| {
-                values
-                    .push_bind(tenant)
-                    .push_bind(row.archived)
-                    .push_bind(row.tag.as_str().to_owned())
-                    .push_bind(row.created_at)
-                    .push_bind(row.id.as_bytes().to_vec());
-            });
-            self.run(query, rows.len(), NARROW_ROWS).await?;
-        }
-        Ok(())
     }
 
     /// Adds to the counters, and removes those that came to nothing.

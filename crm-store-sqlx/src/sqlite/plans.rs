@@ -1,0 +1,295 @@
+//! Tests of what SQLite makes of the statements: each kind of list is answered by its index, at
+//! any depth, and no more than a page is ever sorted.
+
+use super::SqliteRepository;
+use super::count::widths_sql;
+use super::list::Listing;
+use super::sql::Sql;
+use crate::plan::{Keys, Parts, Plan, ways};
+use crm_core::chrono::{DateTime, Utc};
+use crm_core::lead::{LeadId, LeadStatus, TenantId};
+use crm_core::query::{Archived, LeadQuery, Position, Sort, SortBy};
+use sqlx::{Row as _, SqliteConnection};
+
+/// How many leads there are: enough for every index to be worth its while.
+const LEADS: i64 = 100_000;
+
+/// Leads that differ in everything, in a database that knows its statistics.
+const FILL: &str = "
+    INSERT INTO crm_tenants (tenant, name) VALUES (1, 'default');
+    INSERT INTO crm_statuses
+        (tenant, slug, number, position, name, colour, kind, probability)
+    VALUES
+        (1, 'new', 1, 0, 'New', '#000000', 'open', 0),
+        (1, 'contacted', 2, 1, 'Contacted', '#000000', 'open', 0),
+        (1, 'lost', 3, 2, 'Lost', '#000000', 'lost', 0);
+    WITH RECURSIVE numbers (n) AS (
+        SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1
+    )
+    INSERT INTO crm_leads (
+        tenant, id, version, status, assigned_to, source, created_at, updated_at,
+        status_changed_at, archived_at, archived, value_currency, value_minor, name_sort,
+        company_sort, email_sort, email_key, company, words
+    )
+    SELECT
+        1, cast(format('%016d', n) AS BLOB), 1,
+        CASE n % 10 WHEN 0 THEN 'lost' WHEN 1 THEN 'contacted' ELSE 'new' END,
+        CASE n % 7 WHEN 0 THEN NULL ELSE 'user_' || n % 100 END,
+        CASE n % 5 WHEN 0 THEN NULL WHEN 1 THEN 'event' ELSE 'website' END,
+        n * 1000, n * 1000 + n % 17, n * 1000 + n % 19,
+        iif(n % 20 = 0, n * 1000, NULL), n % 20 = 0,
+        iif(n % 3 = 0, NULL, 'USD'), iif(n % 3 = 0, NULL, n % 1000),
+        iif(n % 3 = 0, NULL, cast('name ' || n % 1000 AS BLOB)),
+        cast('company ' || n % 1000 AS BLOB),
+        iif(n % 3 = 0, NULL, cast('e-mail ' || n AS BLOB)), iif(n % 3 = 0, NULL, 'e-mail ' || n),
+        'company', x'00'
+    FROM numbers;
+    INSERT INTO crm_tags SELECT tenant, archived, 'vip', created_at, id FROM crm_leads;
+    INSERT INTO crm_words SELECT tenant, archived, cast('common' AS BLOB), id FROM crm_leads;
+    INSERT INTO crm_words
+        SELECT tenant, archived, cast('rare' || created_at AS BLOB), id FROM crm_leads;
+    INSERT INTO crm_counters VALUES (1, x'000101', 0, ?1);
+";
+
+async fn filled(connection: &mut SqliteConnection) {
+    sqlx::query(FILL)
+        .bind(LEADS)
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+async fn explained(connection: &mut SqliteConnection, sql: Sql) -> Vec<String> {
+    let rows = sql.explained().fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(second, 0).unwrap()
+}
+
+const ORDER: [LeadStatus; 3] = [LeadStatus::NEW, LeadStatus::CONTACTED, LeadStatus::LOST];
+
+fn sorts() -> impl Iterator<Item = Sort> {
+    SortBy::ALL.into_iter().flat_map(|by| {
+        let sort: Sort = by.as_str().parse().unwrap();
+        [sort, sort.descending()]
+    })
+}
+
+/// Every indexed shape, with the index that answers it.
+fn shapes() -> Vec<(LeadQuery, &'static str)> {
+    let new = LeadQuery::new;
+    let mut shapes = Vec::new();
+    for sort in sorts() {
+        let index = match sort.by {
+            SortBy::CreatedAt => "created",
+            SortBy::UpdatedAt => "updated",
+            SortBy::StatusChangedAt => "changed",
+            SortBy::Name => "name",
+            SortBy::Company => "company",
+            SortBy::Email => "email",
+            SortBy::Status => "status",
+            _ => "value",
+        };
+        shapes.push((new().sort(sort), index));
+    }
+    for direction in [Sort::ascending, Sort::descending] {
+        let created = direction(Sort::created());
+        let updated = direction(Sort::updated());
+        let changed = direction(Sort::status_changed());
+        for status in [&["new"][..], &["new", "lost"]] {
+            let of =
+                |query: LeadQuery| status.iter().fold(query, |query, slug| query.status(*slug));
+            shapes.extend([
+                (of(new()).sort(created), "created_status"),
+                (of(new()).sort(updated), "updated_status"),
+                (of(new()).sort(changed), "changed_status"),
+                (
+                    of(new()).in_status_since(at(9)).sort(changed),
+                    "changed_status",
+                ),
+                (
+                    of(new()).assigned_to("user_1").sort(created),
+                    "created_both",
+                ),
+                (of(new()).unassigned().sort(updated), "updated_both"),
+                (of(new()).sort(direction(Sort::status())), "status"),
+            ]);
+        }
+        shapes.extend([
+            (
+                new().assigned_to("user_1").sort(created),
+                "created_assignee",
+            ),
+            (new().unassigned().sort(created), "created_assignee"),
+            (
+                new().assigned_to("user_1").sort(updated),
+                "updated_assignee",
+            ),
+            (new().source("event").sort(created), "created_source"),
+            (
+                new().source("event").source("website").sort(created),
+                "created_source",
+            ),
+            (
+                new().email("john@example.com").sort(created),
+                "created_email",
+            ),
+            (new().tag("vip").sort(created), "tags"),
+            (
+                new()
+                    .created_from(at(1))
+                    .created_before(at(9))
+                    .sort(created),
+                "created",
+            ),
+            (
+                new()
+                    .updated_from(at(1))
+                    .updated_before(at(9))
+                    .sort(updated),
+                "updated",
+            ),
+            (new().in_status_since(at(9)).sort(changed), "changed"),
+        ]);
+    }
+    shapes
+}
+
+/// The same list from its start, from the middle, and from among those without a value.
+fn pages(query: &LeadQuery) -> Vec<LeadQuery> {
+    let id = LeadId::from_bytes(*b"0000000000050000");
+    let key = match query.sorting().by {
+        SortBy::CreatedAt | SortBy::UpdatedAt | SortBy::StatusChangedAt => {
+            Some((5_000_000i64 ^ i64::MIN).to_be_bytes().to_vec())
+        }
+        SortBy::Status => Some(b"new".to_vec()),
+        SortBy::Value => Some([&b"USD"[..], &(5i64 ^ i64::MIN).to_be_bytes()].concat()),
+        _ => Some(b"name 500".to_vec()),
+    };
+    let has_others = matches!(
+        query.sorting().by,
+        SortBy::Name | SortBy::Company | SortBy::Email | SortBy::Value
+    );
+    let after = |key| {
+        let position = Position { key, id };
+        let cursor = query.cursor_at(&TenantId::DEFAULT, &ORDER, &position);
+        query.clone().after(cursor)
+    };
+    let mut pages = vec![query.clone(), after(key)];
+    if has_others {
+        pages.push(after(None));
+    }
+    pages
+}
+
+/// What a page of an indexed shape must not do.
+fn check(query: &LeadQuery, index: &str, plan: &[String]) {
+    let told = format!(
+        "{query:?} sorted by {}:\n{}",
+        query.sorting(),
+        plan.join("\n")
+    );
+    let searches = |line: &&String| line.starts_with("SEARCH crm_leads");
+    for line in plan {
+        assert!(!line.starts_with("SCAN crm_"), "a scan: {told}");
+        // The leads of the page are fetched by the keys of a tag, and put in order again.
+        let sorts = line.contains("TEMP B-TREE");
+        assert!(!sorts || index == "tags", "a sort: {told}");
+    }
+    let begins = |line: &String| {
+        let places = ["id)<(", "id)>(", "AND id<", "AND id>"];
+        query.cursor().is_none() || places.iter().any(|place| line.contains(place))
+    };
+    if index == "tags" {
+        let keys = plan
+            .iter()
+            .find(|line| line.starts_with("SEARCH crm_tags USING PRIMARY KEY"));
+        assert!(keys.is_some_and(begins), "{told}");
+        return;
+    }
+    let name = format!("INDEX crm_leads_{index} (");
+    let mut lines = plan.iter().filter(searches);
+    assert!(lines.clone().count() > 0, "{told}");
+    assert!(lines.clone().all(|line| line.contains(&name)), "{told}");
+    assert!(lines.any(begins), "the pages before are read again: {told}");
+}
+
+async fn check_all(connection: &mut SqliteConnection) {
+    for (query, index) in shapes() {
+        for archived in [Archived::Exclude, Archived::Only, Archived::Include] {
+            for query in pages(&query.clone().archived(archived)) {
+                query.check().unwrap();
+                let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
+                let Plan::Exact(way) = Plan::list(query.filter(), query.sorting()) else {
+                    panic!("no index: {query:?}");
+                };
+                let plan = explained(connection, listing.walk(way, None)).await;
+                check(&query, index, &plan);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_indexed_shape_is_answered_by_its_index_at_any_depth() {
+    let leads = SqliteRepository::open(":memory:").await.unwrap();
+    let mut connection = leads.pools.writer().await.unwrap();
+    check_all(&mut connection).await;
+    filled(&mut connection).await;
+    check_all(&mut connection).await;
+    sqlx::query("ANALYZE")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    check_all(&mut connection).await;
+}
+
+/// Whatever is asked, the keys of each filter are looked up, and no lead that has none of them.
+#[tokio::test]
+async fn matches_are_gathered_by_the_keys_of_a_filter() {
+    let leads = SqliteRepository::open(":memory:").await.unwrap();
+    let mut connection = leads.pools.writer().await.unwrap();
+    filled(&mut connection).await;
+    let query = LeadQuery::new()
+        .status("new")
+        .assigned_to("user_1")
+        .source("event")
+        .tag("vip")
+        .tag("hot")
+        .email("john@example.com")
+        .created_from(at(1))
+        .updated_from(at(1))
+        .in_status_since(at(9))
+        .search("rare comm")
+        .archived(Archived::Include);
+    for sort in sorts() {
+        let query = query.clone().sort(sort);
+        query.check().unwrap();
+        let filter = query.filter();
+        let all = ways(filter, Parts::of(filter));
+        assert_eq!(all.len(), 9, "one for each filter, tag and word");
+        let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
+        for way in &all {
+            let plan = explained(&mut connection, listing.gather(*way)).await;
+            let keys = match way.keys {
+                Keys::Index(index) => format!("SEARCH crm_leads USING INDEX {index} (tenant=? AND"),
+                Keys::Tag(_) => "SEARCH crm_tags USING PRIMARY KEY (tenant=? AND archived=? AND tag=?".into(),
+                Keys::Word(_) => "SEARCH crm_words USING PRIMARY KEY (tenant=? AND archived=? AND word>? AND word<?)".into(),
+            };
+            let told = plan.join("\n");
+            assert!(
+                plan.iter().any(|line| line.starts_with(&keys)),
+                "{keys} in {told}"
+            );
+            assert!(!told.contains("SCAN crm_"), "{told}");
+        }
+        let sql = widths_sql(&TenantId::DEFAULT, filter, None, &all);
+        let plan = explained(&mut connection, sql).await;
+        for line in plan.iter().filter(|line| line.contains(" crm_")) {
+            let is_covered = line.contains("COVERING INDEX") || line.contains("PRIMARY KEY");
+            assert!(line.starts_with("SEARCH") && is_covered, "{line}");
+        }
+    }
+}
