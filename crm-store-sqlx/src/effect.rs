@@ -46,7 +46,7 @@ pub(crate) struct Effects<'a> {
 }
 
 impl<T> Difference<T> {
-    const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self {
             put: Vec::new(),
             remove: Vec::new(),
@@ -66,7 +66,7 @@ impl<T: Ord> Difference<T> {
     }
 
     /// In the order of the table's key, in which rows are written fastest.
-    fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.put.sort_unstable();
         self.remove.sort_unstable();
     }
@@ -145,7 +145,7 @@ impl<'a> Effects<'a> {
     }
 }
 
-fn word_rows(lead: Option<&Lead>, words: Vec<String>) -> BTreeSet<WordRow> {
+pub(crate) fn word_rows(lead: Option<&Lead>, words: Vec<String>) -> BTreeSet<WordRow> {
     let Some(lead) = lead else {
         return BTreeSet::new();
     };

@@ -11,8 +11,10 @@ mod migrate;
 mod plan;
 mod sqlite;
 mod value;
+mod verified;
 
 pub use sqlite::{SqliteBuilder, SqliteDurability, SqliteRepository};
+pub use verified::{Fault, Verified};
 
 /// The version of sqlx whose pools and connections these repositories take.
 pub use sqlx;

@@ -2,7 +2,7 @@
 
 use super::SqliteRepository;
 use super::pool::{Patience, Pools};
-use super::schema;
+use super::{rebuild, schema};
 use crate::error::{Error, Result};
 use crm_core::repository::RepositoryError;
 use sqlx::SqlitePool;
@@ -33,6 +33,7 @@ pub struct SqliteBuilder {
     readers: u32,
     busy_timeout: Duration,
     migrates: bool,
+    rebuilds: bool,
 }
 
 impl SqliteBuilder {
@@ -43,6 +44,7 @@ impl SqliteBuilder {
             readers: 4,
             busy_timeout: Duration::from_secs(5),
             migrates: true,
+            rebuilds: false,
         }
     }
 
@@ -76,6 +78,14 @@ impl SqliteBuilder {
         self
     }
 
+    /// Makes the keys anew that leads are sorted, found and counted by, as
+    /// [`rebuild_indexes`](SqliteRepository::rebuild_indexes) does, before it opens.
+    #[must_use]
+    pub const fn rebuilding_indexes(mut self) -> Self {
+        self.rebuilds = true;
+        self
+    }
+
     /// Opens the database, and makes it if it is not there.
     ///
     /// # Errors
@@ -105,6 +115,9 @@ impl SqliteBuilder {
         };
         if self.migrates {
             schema::migrate(&writer).await?;
+        }
+        if self.rebuilds {
+            rebuild::rebuild(&writer).await?;
         }
         let pools = Pools {
             writer,
@@ -220,5 +233,54 @@ impl SqliteRepository {
     pub async fn close(&self) {
         self.pools.readers.close().await;
         self.pools.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pragma(pool: &SqlitePool, sql: &'static str) -> String {
+        let value = sqlx::query_scalar::<_, String>(sql);
+        value.fetch_one(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn commits_are_synced_unless_told_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("leads.db").display().to_string();
+        for (durability, level) in [
+            (SqliteDurability::Full, "2"),
+            (SqliteDurability::Normal, "1"),
+        ] {
+            let builder = SqliteRepository::builder(&path).durability(durability);
+            let pools = builder.open().await.unwrap().pools;
+            let writer = &pools.writer;
+            let synchronous = "SELECT cast(synchronous AS TEXT) FROM pragma_synchronous";
+            let foreign_keys = "SELECT cast(foreign_keys AS TEXT) FROM pragma_foreign_keys";
+            let journal = "SELECT journal_mode FROM pragma_journal_mode";
+            assert_eq!(pragma(writer, synchronous).await, level);
+            assert_eq!(pragma(writer, foreign_keys).await, "1");
+            assert_eq!(pragma(writer, journal).await, "wal");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_reads_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("leads.db").display().to_string();
+        let pools = SqliteRepository::open(&path).await.unwrap().pools;
+        let write = sqlx::query("DELETE FROM crm_meta")
+            .execute(&pools.readers)
+            .await;
+        assert!(write.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_database_in_memory_has_one_connection() {
+        for name in [":memory:", "sqlite::memory:", "sqlite://:memory:"] {
+            let pools = SqliteRepository::open(name).await.unwrap().pools;
+            assert!(pools.is_in_memory, "{name}");
+        }
     }
 }

@@ -10,6 +10,12 @@ use std::collections::BTreeMap;
 /// How many leads one statement takes keys from: each is a search of its own in the plan.
 const LEADS: usize = 250;
 
+/// The words of a lead, which is archived or not.
+type WordsOf<'a> = ((LeadId, bool), Vec<&'a str>);
+
+/// The tags of a lead, which is archived or not, and was created at that time.
+type TagsOf<'a> = ((LeadId, bool, i64), Vec<&'a str>);
+
 /// The most parameters of such a statement, of the 32,766 that SQLite takes.
 const PARAMETERS: usize = 8_000;
 
@@ -32,7 +38,7 @@ impl Writer<'_> {
 
     /// Words of several leads at once. A list of rows would be one condition, for which SQLite
     /// looks through all words of the tenant; said lead by lead it looks up each.
-    async fn remove_words(&mut self, leads: &[((LeadId, bool), Vec<&str>)]) -> Result<()> {
+    async fn remove_words(&mut self, leads: &[WordsOf<'_>]) -> Result<()> {
         let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM crm_words WHERE ");
         for (place, ((id, archived), words)) in leads.iter().enumerate() {
             query.push(if place > 0 { " OR " } else { "" });
@@ -80,7 +86,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn remove_tags(&mut self, leads: &[((LeadId, bool, i64), Vec<&str>)]) -> Result<()> {
+    async fn remove_tags(&mut self, leads: &[TagsOf<'_>]) -> Result<()> {
         let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM crm_tags WHERE ");
         for (place, ((id, archived, created_at), tags)) in leads.iter().enumerate() {
             query.push(if place > 0 { " OR " } else { "" });

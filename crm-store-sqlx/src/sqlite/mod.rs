@@ -12,10 +12,12 @@ mod list;
 mod plans;
 mod pool;
 mod read;
+mod rebuild;
 mod schema;
 mod sql;
 mod stored;
 mod tenant;
+mod verify;
 mod write;
 
 pub use connect::{SqliteBuilder, SqliteDurability};

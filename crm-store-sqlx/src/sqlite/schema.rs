@@ -87,9 +87,7 @@ async fn migrate_once(connection: &mut SqliteConnection) -> Result<()> {
     }
     check_encoding(&mut transaction).await?;
     migrate::run(&mut *transaction, STEPS).await?;
-    for (name, version) in versions() {
-        keep_version(&mut transaction, name, version).await?;
-    }
+    add_versions(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -121,7 +119,7 @@ async fn check_format(connection: &mut SqliteConnection) -> Result<()> {
     }
 }
 
-async fn has_tables(connection: &mut SqliteConnection) -> Result<bool> {
+pub(super) async fn has_tables(connection: &mut SqliteConnection) -> Result<bool> {
     let found = sqlx::query_scalar::<_, i64>(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'crm_meta'",
     );
@@ -135,13 +133,26 @@ async fn version(connection: &mut SqliteConnection, name: &str) -> Result<Option
     Ok(found.and_then(|version| u32::try_from(version).ok()))
 }
 
-async fn keep_version(connection: &mut SqliteConnection, name: &str, version: u32) -> Result<()> {
-    let sql = "INSERT INTO crm_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
-    sqlx::query(sql)
-        .bind(name)
-        .bind(i64::from(version))
-        .execute(connection)
-        .await?;
+/// Notes what new tables are made by.
+async fn add_versions(connection: &mut SqliteConnection) -> Result<()> {
+    for (name, version) in versions() {
+        let sql = "INSERT INTO crm_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
+        let query = sqlx::query(sql).bind(name).bind(i64::from(version));
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Notes that everything was made anew.
+pub(super) async fn keep_versions(connection: &mut SqliteConnection) -> Result<()> {
+    for (name, version) in versions() {
+        let sql = "
+            INSERT INTO crm_meta (name, value) VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        ";
+        let query = sqlx::query(sql).bind(name).bind(i64::from(version));
+        query.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

@@ -48,11 +48,17 @@ impl<'c> Writer<'c> {
         for rows in effects.created.chunks(ROWS) {
             self.insert_leads(rows).await?;
         }
-        for rows in effects.updated.chunks(ROWS) {
-            self.update_leads(rows, &effects.touched).await?;
-        }
+        self.update(&effects.updated, &effects.touched).await?;
         if !effects.deleted.is_empty() {
             self.delete_leads(&effects.deleted).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes these columns of leads that are there.
+    pub(super) async fn update(&mut self, rows: &[LeadRow<'_>], columns: &[Column]) -> Result<()> {
+        for rows in rows.chunks(ROWS) {
+            self.update_leads(rows, columns).await?;
         }
         Ok(())
     }

@@ -1,0 +1,165 @@
+//! How many statements each call sends: as many for a thousand leads as for a few.
+
+#![cfg(test)]
+
+mod common;
+
+use common::{File, numbered};
+use crm_core::crm::Crm;
+use crm_core::lead::{Lead, LeadPatch, TenantId};
+use crm_core::query::{LeadQuery, Limit, Sort, Total};
+use crm_core::repository::{HistoryQuery, Repository};
+use crm_store_sqlx::SqliteRepository;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Mutex;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Counts the statements that sqlx reports. `BEGIN` and `COMMIT` are not among them.
+struct Counter;
+
+static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The counter is everybody's, so the tests take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+impl Subscriber for Counter {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        STATEMENTS.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+async fn counted<T>(call: impl Future<Output = T>) -> (usize, T) {
+    let _ = tracing::subscriber::set_global_default(Counter);
+    let before = STATEMENTS.load(Ordering::SeqCst);
+    let done = call.await;
+    (STATEMENTS.load(Ordering::SeqCst) - before, done)
+}
+
+async fn opened(file: &File) -> (SqliteRepository, Crm) {
+    // One connection: opening another is a statement, too.
+    let pool = file.pool(1).await;
+    SqliteRepository::migrate(&pool).await.unwrap();
+    let leads = SqliteRepository::from_pool(pool).await.unwrap();
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    // The first commit stores the lifecycle, too.
+    crm.create(numbered(0)).await.unwrap();
+    (leads, crm)
+}
+
+#[tokio::test]
+async fn a_commit_of_one_lead_is_a_few_statements() {
+    let _turn = TURN.lock().await;
+    let file = File::new();
+    let (leads, crm) = opened(&file).await;
+    let tenant = &TenantId::DEFAULT;
+    let plan = crm.plan_create(numbered(1)).await.unwrap();
+    let (statements, _) = counted(leads.commit(tenant, &plan)).await;
+    assert_eq!(
+        statements, 8,
+        "tenant, past; lead, event, words, tags, counters, commit"
+    );
+
+    let lead = plan.leads().next().unwrap();
+    let plan = crm.plan_transition(lead.id, "contacted").await.unwrap();
+    let (statements, done) = counted(leads.commit(tenant, &plan)).await;
+    done.unwrap();
+    assert_eq!(
+        statements, 7,
+        "tenant, lead; lead, event, two of counters, commit"
+    );
+
+    let plan = crm
+        .plan_update(lead.id, LeadPatch::new().notes("n"))
+        .await
+        .unwrap()
+        .unwrap();
+    let (statements, done) = counted(leads.commit(tenant, &plan)).await;
+    done.unwrap();
+    assert_eq!(statements, 5, "tenant, lead; lead, event, commit");
+
+    let plan = crm.plan_delete(lead.id).await.unwrap();
+    let (statements, done) = counted(leads.commit(tenant, &plan)).await;
+    done.unwrap();
+    assert_eq!(statements, 11);
+}
+
+#[tokio::test]
+async fn a_thousand_leads_are_written_by_a_few_dozen_statements() {
+    let _turn = TURN.lock().await;
+    let file = File::new();
+    let (leads, crm) = opened(&file).await;
+    let tenant = &TenantId::DEFAULT;
+    let new: Vec<_> = (0..1_000).map(numbered).collect();
+    let (statements, created) = counted(crm.create_many(&new)).await;
+    let created: Vec<Lead> = created.unwrap().into_iter().map(Result::unwrap).collect();
+    assert!(statements <= 40, "{statements}");
+
+    let ids: Vec<_> = created.iter().map(|lead| lead.id).collect();
+    let (statements, read) = counted(leads.get(tenant, &ids)).await;
+    assert_eq!(read.unwrap().len(), 1_000);
+    assert_eq!(statements, 1);
+}
+
+#[tokio::test]
+async fn what_is_read_is_read_by_one_statement() {
+    let _turn = TURN.lock().await;
+    let file = File::new();
+    let (leads, crm) = opened(&file).await;
+    for number in 0..60 {
+        crm.create(numbered(number)).await.unwrap();
+    }
+    let tenant = &TenantId::DEFAULT;
+    let query = || LeadQuery::new().status("new").assigned_to("user_1");
+    let lead = crm.list(query()).await.unwrap().items.remove(0);
+
+    assert_eq!(counted(leads.get(tenant, &[lead.id])).await.0, 1);
+    assert_eq!(counted(leads.lifecycle(tenant)).await.0, 1);
+    assert_eq!(counted(leads.count(tenant, query().filter())).await.0, 1);
+    let history = HistoryQuery::new();
+    assert_eq!(counted(leads.history(tenant, lead.id, &history)).await.0, 1);
+    assert_eq!(
+        counted(leads.events(tenant, None, Limit::DEFAULT)).await.0,
+        1
+    );
+
+    for query in [
+        query().total(Total::Exact),
+        query().limit(5).total(Total::UpTo(3)),
+        query().status("lost").sort(Sort::updated()),
+        LeadQuery::new()
+            .sort(Sort::name().descending())
+            .total(Total::Exact),
+        LeadQuery::new().tag("vip"),
+        LeadQuery::new().source("website"),
+        LeadQuery::new().email("john.1@example.com"),
+    ] {
+        query.check().unwrap();
+        let (statements, page) = counted(leads.find(tenant, &query)).await;
+        assert!(!page.unwrap().items.is_empty());
+        assert_eq!(statements, 1, "{query:?}");
+    }
+    for (query, most) in [
+        (LeadQuery::new().sort(Sort::status()), 2),
+        (LeadQuery::new().search("john"), 2),
+        (LeadQuery::new().search("john").total(Total::Exact), 3),
+    ] {
+        query.check().unwrap();
+        let (statements, page) = counted(leads.find(tenant, &query)).await;
+        assert!(!page.unwrap().items.is_empty());
+        assert_eq!(statements, most, "{query:?}");
+    }
+}
