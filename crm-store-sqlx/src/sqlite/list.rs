@@ -73,7 +73,11 @@ impl<'a> Listing<'a> {
             if ranks.len() > 1 {
                 sql.push("SELECT * FROM (");
             }
-            self.push_merged(&mut sql, way, arms, counters);
+            match arms {
+                [arm] => self.push_single(&mut sql, way, arm, counters),
+                arms => self.push_merged(&mut sql, way, arms, counters),
+            }
+            self.push_limit(&mut sql);
             if ranks.len() > 1 {
                 sql.push(")");
             }
@@ -96,21 +100,31 @@ impl<'a> Listing<'a> {
             }
             sql.push("SELECT ").push(LEAD);
             self.push_sort_values(sql);
-            if let Some(counters) = counters {
-                sql.push(", ");
-                push_counters(sql, counters);
-                sql.push(" AS total");
-            }
-            match way.keys {
-                Keys::Tag(place) => self.push_tagged(sql, place, arm),
-                Keys::Index(index) => self.push_indexed(sql, index, way, arm),
-                // Words come in no order of leads.
-                Keys::Word(_) => {}
-            }
+            self.push_arm(sql, way, arm, counters);
         }
         sql.push("\nORDER BY ");
-        self.push_order(sql);
-        self.push_limit(sql);
+        self.push_order(sql, "sorted_by_");
+    }
+
+    fn push_single(&self, sql: &mut Sql, way: Way, arm: &Arm<'_>, counters: Option<&[Counter]>) {
+        sql.push("SELECT ").push(LEAD);
+        self.push_arm(sql, way, arm, counters);
+        sql.push("\nORDER BY ");
+        self.push_order(sql, "");
+    }
+
+    fn push_arm(&self, sql: &mut Sql, way: Way, arm: &Arm<'_>, counters: Option<&[Counter]>) {
+        if let Some(counters) = counters {
+            sql.push(", ");
+            push_counters(sql, counters);
+            sql.push(" AS total");
+        }
+        match way.keys {
+            Keys::Tag(place) => self.push_tagged(sql, place, arm),
+            Keys::Index(index) => self.push_indexed(sql, index, way, arm),
+            // Words come in no order of leads.
+            Keys::Word(_) => {}
+        }
     }
 
     /// All matches of a way, sorted.
@@ -134,7 +148,7 @@ impl<'a> Listing<'a> {
             sql.push(")");
         }
         sql.push("\nORDER BY rank, ");
-        self.push_order(&mut sql);
+        self.push_order(&mut sql, "sorted_by_");
         self.push_limit(&mut sql);
         sql
     }
@@ -363,10 +377,10 @@ impl<'a> Listing<'a> {
         }
     }
 
-    fn push_order(&self, sql: &mut Sql) {
+    fn push_order(&self, sql: &mut Sql, prefix: &str) {
         let direction = self.direction();
         for column in sort_columns(self.by()) {
-            sql.push("sorted_by_").push(column).push(direction);
+            sql.push(prefix).push(column).push(direction);
             sql.push(", ");
         }
         sql.push("id").push(direction);
