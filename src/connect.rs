@@ -11,6 +11,8 @@ const KNOWN: &[&str] = &[
     "memory:",
     #[cfg(feature = "sled")]
     "sled:PATH",
+    #[cfg(feature = "sqlite")]
+    "sqlite:PATH",
 ];
 
 /// Opens the storage that a URL names, with its defaults:
@@ -19,8 +21,11 @@ const KNOWN: &[&str] = &[
 /// | --- | --- | --- |
 /// | `memory:` | [`MemoryRepository`], empty | |
 /// | `sled:PATH` | `SledRepository`, in the directory `PATH`, which is made if it is missing | `sled` |
+/// | `sqlite:PATH` | `SqliteRepository`, in the file `PATH`, which is made if it is missing | `sqlite` |
 ///
 /// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`.
+/// That of SQLite is written as in a URL, where `%` and `?` mean something: `sqlite:leads.db?mode=rw`
+/// does not make the file. `sqlite::memory:` is a database in memory.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -40,6 +45,11 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
         #[cfg(feature = "sled")]
         Some(("sled", path)) if !path.is_empty() => {
             let opened = crm_store_sled::SledRepository::open(path).await;
+            Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
+        }
+        #[cfg(feature = "sqlite")]
+        Some(("sqlite", path)) if !path.is_empty() => {
+            let opened = crm_store_sqlx::SqliteRepository::open(url).await;
             Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
         }
         _ => Err(ConnectError::UnknownUrl),
@@ -92,12 +102,19 @@ mod tests {
             "postgres://me:secret@host",
             "sled",
             "sled:",
+            "sqlite",
+            "sqlite:",
         ] {
             let error = block_on(connect(url)).unwrap_err();
             assert!(matches!(error, ConnectError::UnknownUrl), "{url}");
             let told = error.to_string();
             assert!(told.contains("must be memory:"), "{told}");
             assert_eq!(told.contains("sled:PATH"), cfg!(feature = "sled"), "{told}");
+            assert_eq!(
+                told.contains("sqlite:PATH"),
+                cfg!(feature = "sqlite"),
+                "{told}"
+            );
             assert!(!told.contains("secret"), "{told}");
         }
     }
@@ -118,6 +135,24 @@ mod tests {
             let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
             assert_eq!(crm.get(lead.id).await.unwrap(), lead);
         });
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_path_of_sqlite_is_opened_and_keeps_what_is_written() {
+        use crm_core::crm::Crm;
+        use crm_core::lead::NewLead;
+
+        let directory = tempfile::tempdir().unwrap();
+        for path in ["leads.db", "a:b c.db"] {
+            let url = format!("sqlite:{}", directory.path().join(path).display());
+            let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
+            let new = NewLead::new("John", "Doe", "john@example.com").unwrap();
+            let lead = crm.create(new).await.unwrap();
+            drop(crm);
+            let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
+            assert_eq!(crm.get(lead.id).await.unwrap(), lead);
+        }
     }
 
     #[cfg(feature = "sled")]

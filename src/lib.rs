@@ -31,6 +31,8 @@
 //! | --- | --- |
 //! | `csv` | `import`: leads from CSV files |
 //! | `sled` | `sled`: leads in a directory, kept by an embedded key-value store |
+//! | `sqlite` | `sqlx`: leads in a SQLite file, beside the application's own tables |
+//! | `runtime-tokio`, `runtime-smol`, `runtime-async-global-executor` | the async runtime that connections of `sqlite` live on: the application's |
 //! | `testing` | `testing`: a clock that tests set, and what storages are tested with; for dev-dependencies |
 
 // A library does not print; its examples do.
@@ -39,6 +41,8 @@
 pub use crm_core::*;
 #[cfg(feature = "sled")]
 pub use crm_store_sled as sled;
+#[cfg(feature = "sqlx")]
+pub use crm_store_sqlx as sqlx;
 
 mod connect;
 
@@ -62,4 +66,6 @@ pub mod prelude {
     pub use crm_core::repository::{HistoryQuery, Repository};
     #[cfg(feature = "sled")]
     pub use crm_store_sled::SledRepository;
+    #[cfg(feature = "sqlite")]
+    pub use crm_store_sqlx::SqliteRepository;
 }
