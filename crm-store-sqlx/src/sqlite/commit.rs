@@ -112,12 +112,11 @@ async fn apply(
     let mut writer = Writer::new(connection, number);
     writer.leads(&effects).await?;
     writer.erase_events(&effects.deleted).await?;
-    let numbers = writer.events(&effects.events).await?;
+    writer.events(&effects.events, changes).await?;
     writer.words(&effects.words).await?;
     writer.tags(&effects.tags).await?;
     writer.counters(&effects.counters).await?;
     writer.documents(changes).await?;
-    writer.commit(changes, numbers).await?;
     if let Some(lifecycle) = changes.lifecycle() {
         lifecycle::put_transitions(connection, number, lifecycle).await?;
         lifecycle::remove_statuses(connection, number, &going).await?;

@@ -3,7 +3,7 @@
 use super::sql::{Sql, TENANT};
 use crate::error::Result;
 use crate::plan::{Keys, Parts, WIDE, Way, ways};
-use crate::value::{read, stored};
+use crate::value::read;
 use crm_core::index::{Counter, Measure, Shelf, counters_for};
 use crm_core::lead::TenantId;
 use crm_core::query::{Assignee, LeadFilter, Total, TotalCount};
@@ -26,7 +26,8 @@ pub(super) async fn total(
             Total::UpTo(number) => {
                 sql.push("SELECT count(*) FROM (SELECT 1 ")
                     .push_leads(way, filter);
-                sql.push(" LIMIT ").bind(stored(number.saturating_add(1)));
+                let most = number.saturating_add(1).min(MOST);
+                sql.push(" LIMIT ").push(&most.to_string());
                 sql.push(")");
             }
             _ => {
@@ -37,6 +38,9 @@ pub(super) async fn total(
     let row = sql.fetch_one(connection).await?;
     Ok(bounded(wanted, read(row.try_get(0)?)?))
 }
+
+/// The largest number that SQLite takes for a limit.
+const MOST: u64 = i64::MAX.unsigned_abs();
 
 /// A number as it was asked for.
 pub(super) const fn bounded(wanted: Total, count: u64) -> TotalCount {
@@ -95,7 +99,7 @@ pub(super) fn widths_sql(
     for way in ways {
         sql.push(",\n(SELECT count(*) FROM (SELECT 1 ")
             .push_keys(*way, filter);
-        sql.push(" LIMIT ").bind(stored(WIDE)).push("))");
+        sql.push(" LIMIT ").push(&WIDE.to_string()).push("))");
     }
     sql
 }

@@ -43,13 +43,14 @@ pub(super) async fn history(
     Ok(Page::new(events, next))
 }
 
+// A limit that is nothing but a parameter makes SQLite plan anew whenever it is bound.
 const OLDEST_FIRST: &str = "
     SELECT lead, version, at, actor, commit_id, kind, from_status, to_status, from_user, to_user,
         reason, fields, changes
     FROM crm_events
     WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND lead = ? AND version > ?
     ORDER BY version
-    LIMIT ?
+    LIMIT ? + 0
 ";
 
 const NEWEST_FIRST: &str = "
@@ -58,7 +59,7 @@ const NEWEST_FIRST: &str = "
     FROM crm_events
     WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND lead = ? AND version < ?
     ORDER BY version DESC
-    LIMIT ?
+    LIMIT ? + 0
 ";
 
 /// There is one writer, so events are numbered in the order of their commits.
@@ -74,7 +75,7 @@ pub(super) async fn feed(
         FROM crm_events INDEXED BY crm_events_feed
         WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND number > ?
         ORDER BY number
-        LIMIT ?
+        LIMIT ? + 0
     ";
     let rows = sqlx::query(sql)
         .bind(tenant.as_str())

@@ -276,7 +276,7 @@ impl<'a> Listing<'a> {
         let direction = self.direction();
         sql.push(" ORDER BY created_at").push(direction);
         sql.push(", id").push(direction);
-        sql.push(" LIMIT ").bind(self.page_and_one());
+        self.push_limit(sql);
         sql.push(")\nCROSS JOIN crm_leads INDEXED BY ").push(BY_ID);
         sql.push(" ON tenant = ")
             .push(TENANT)
@@ -386,16 +386,18 @@ impl<'a> Listing<'a> {
         sql.push("id").push(direction);
     }
 
+    /// As a number, not a parameter: SQLite makes its plan anew whenever a parameter is bound that
+    /// is a limit.
     fn push_limit(&self, sql: &mut Sql) {
-        sql.push("\nLIMIT ").bind(self.page_and_one());
+        sql.push("\nLIMIT ").push(&self.page_and_one().to_string());
     }
 
     const fn direction(&self) -> &'static str {
         if self.is_descending() { " DESC" } else { "" }
     }
 
-    fn page_and_one(&self) -> i64 {
-        i64::from(self.query.page_limit().get()) + 1
+    fn page_and_one(&self) -> usize {
+        self.query.page_limit().as_usize() + 1
     }
 }
 

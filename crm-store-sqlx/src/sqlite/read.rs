@@ -18,6 +18,12 @@ pub(super) async fn get(
     tenant: &TenantId,
     ids: &[LeadId],
 ) -> Result<Vec<Lead>> {
+    if let [id] = ids {
+        return Ok(get_one(connection, tenant, *id)
+            .await?
+            .into_iter()
+            .collect());
+    }
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let mut sql = Sql::of(tenant);
@@ -31,10 +37,27 @@ pub(super) async fn get(
             found.insert(lead.id, lead);
         }
     }
-    if let [_] = ids {
-        return Ok(found.into_values().collect());
-    }
     Ok(ids.iter().filter_map(|id| found.get(id)).cloned().collect())
+}
+
+async fn get_one(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    lead: LeadId,
+) -> Result<Option<Lead>> {
+    let sql = "
+        SELECT id, version, status, assigned_to, source, created_at, updated_at,
+            status_changed_at, archived_at, value_currency, value_minor, first_name, last_name,
+            email, company, phone, tags, status_reason, notes, custom
+        FROM crm_leads
+        WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND id = ?
+    ";
+    let row = sqlx::query(sql)
+        .bind(tenant.as_str())
+        .bind(lead.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok(lead_from_row!(&row))).transpose()
 }
 
 pub(super) async fn committed(

@@ -24,7 +24,7 @@ pub(super) async fn list(
     connection: &mut SqliteConnection,
     after: Option<&TenantId>,
 ) -> Result<Vec<TenantId>> {
-    let sql = "SELECT name FROM crm_tenants WHERE name > ? ORDER BY name LIMIT ?";
+    let sql = "SELECT name FROM crm_tenants WHERE name > ? ORDER BY name LIMIT ? + 0";
     let rows = sqlx::query(sql)
         .bind(after.map_or("", TenantId::as_str))
         .bind(i64::try_from(TENANTS_PER_PAGE).unwrap_or(i64::MAX))

@@ -137,31 +137,53 @@ impl<'c> Writer<'c> {
         Ok(())
     }
 
-    /// Appends events, and returns the numbers of the first and the last of them.
-    pub(super) async fn events(&mut self, events: &[EventRow<'_>]) -> Result<(i64, i64)> {
-        let tenant = self.tenant;
-        let mut numbers: Option<(i64, i64)> = None;
-        for rows in events.chunks(ROWS) {
-            let mut query = QueryBuilder::new("INSERT INTO crm_events (tenant, ");
-            query.push(EVENT).push(") ");
-            query.push_values(rows, |mut values, row| {
-                values.push_bind(tenant);
-                for value in row.values() {
-                    push(&mut values, value);
-                }
-            });
-            let query = query
-                .build()
-                .persistent(rows.len() == 1 || rows.len() == ROWS);
-            let last = query
-                .execute(&mut *self.connection)
-                .await?
-                .last_insert_rowid();
-            // Nobody else writes, so the numbers of one statement follow each other.
-            let first = last - i64::try_from(rows.len()).unwrap_or(0) + 1;
-            numbers = Some((numbers.map_or(first, |(first, _)| first), last));
+    /// Appends the events, and remembers the commit by the numbers they get. Nobody else writes, so
+    /// these follow each other.
+    pub(super) async fn events(
+        &mut self,
+        events: &[EventRow<'_>],
+        changes: &ChangeSet,
+    ) -> Result<()> {
+        let mut rest = events.chunks(ROWS);
+        let last = rest.next_back();
+        for rows in rest {
+            let query = self.insert_events(rows);
+            self.run(query, rows.len(), ROWS).await?;
         }
-        Ok(numbers.unwrap_or((0, -1)))
+        let (mut query, rows) = match last {
+            Some(rows) => (self.insert_events(rows), rows.len()),
+            None => (QueryBuilder::new(""), 1),
+        };
+        query.push("INSERT INTO crm_commits (tenant, id, fingerprint, first_event, last_event) ");
+        query.push("VALUES (").push_bind(self.tenant);
+        query
+            .push(", ")
+            .push_bind(changes.commit().as_uuid().as_bytes().to_vec());
+        query
+            .push(", ")
+            .push_bind(changes.fingerprint().as_bytes().to_vec());
+        match events.len() {
+            0 => query.push(", 0, -1)"),
+            count => query
+                .push(", last_insert_rowid() + 1 - ")
+                .push_bind(i64::try_from(count).unwrap_or(i64::MAX))
+                .push(", last_insert_rowid())"),
+        };
+        self.run(query, rows, ROWS).await
+    }
+
+    fn insert_events(&self, rows: &[EventRow<'_>]) -> QueryBuilder<Sqlite> {
+        let tenant = self.tenant;
+        let mut query = QueryBuilder::new("INSERT INTO crm_events (tenant, ");
+        query.push(EVENT).push(") ");
+        query.push_values(rows, |mut values, row| {
+            values.push_bind(tenant);
+            for value in row.values() {
+                push(&mut values, value);
+            }
+        });
+        query.push("; ");
+        query
     }
 
     /// Adds to the counters, and removes those that came to nothing.
@@ -183,15 +205,14 @@ impl<'c> Writer<'c> {
                  high = high + excluded.high + (low + excluded.low) / 1000000000000000000, \
                  low = (low + excluded.low) % 1000000000000000000",
             );
+            if rows.iter().any(|(_, by)| *by < 0) {
+                query.push(
+                    "; DELETE FROM crm_counters INDEXED BY crm_counters_zero \
+                     WHERE high = 0 AND low = 0 AND tenant = ",
+                );
+                query.push_bind(tenant);
+            }
             self.run(query, rows.len(), NARROW_ROWS).await?;
-        }
-        if all.iter().any(|(_, by)| *by < 0) {
-            let sql = "
-                DELETE FROM crm_counters INDEXED BY crm_counters_zero
-                WHERE tenant = ? AND high = 0 AND low = 0
-            ";
-            let query = sqlx::query(sql).bind(tenant);
-            query.execute(&mut *self.connection).await?;
         }
         Ok(())
     }
@@ -222,22 +243,6 @@ impl<'c> Writer<'c> {
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    /// Remembers the commit.
-    pub(super) async fn commit(&mut self, changes: &ChangeSet, events: (i64, i64)) -> Result<()> {
-        let sql = "
-            INSERT INTO crm_commits (tenant, id, fingerprint, first_event, last_event)
-            VALUES (?, ?, ?, ?, ?)
-        ";
-        let query = sqlx::query(sql)
-            .bind(self.tenant)
-            .bind(changes.commit().as_uuid().as_bytes().to_vec())
-            .bind(changes.fingerprint().as_bytes().to_vec())
-            .bind(events.0)
-            .bind(events.1);
-        query.execute(&mut *self.connection).await?;
         Ok(())
     }
 }
