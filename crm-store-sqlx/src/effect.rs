@@ -87,8 +87,8 @@ impl<'a> Effects<'a> {
         };
         for change in changes.changes() {
             match change {
-                Change::Create { lead, .. } => effects.put(None, lead)?,
-                Change::Update { lead, .. } => effects.put(before.get(&lead.id), lead)?,
+                Change::Create { lead, .. } => effects.put(None, lead),
+                Change::Update { lead, .. } => effects.put(before.get(&lead.id), lead),
                 Change::Delete { lead, .. } => effects.delete(*lead, before.get(lead)),
                 _ => {}
             }
@@ -102,37 +102,39 @@ impl<'a> Effects<'a> {
         Ok(effects)
     }
 
-    fn put(&mut self, before: Option<&Lead>, after: &'a Lead) -> Result<()> {
-        let words = search_words(after);
-        let row = LeadRow::of(after, &words)?;
-        let had = before.map(search_words);
-        match before.zip(had.as_deref()) {
+    fn put(&mut self, before: Option<&Lead>, after: &'a Lead) {
+        let row = LeadRow::of(after);
+        let had = before.map(LeadRow::of);
+        let stays = before.is_some_and(|before| before.is_archived() == after.is_archived());
+        if !(stays && had.as_ref().is_some_and(|had| had.has_words_of(&row))) {
+            let words = had.as_ref().map(LeadRow::words).unwrap_or_default();
+            self.words.add(
+                word_rows(before, words),
+                word_rows(Some(after), row.words()),
+            );
+        }
+        self.tags.add(tag_rows(before), tag_rows(Some(after)));
+        self.count(before, Some(after));
+        match had {
             None => self.created.push(row),
-            Some((before, had)) => {
-                self.touch(&LeadRow::of(before, had)?, &row);
+            Some(had) => {
+                self.touch(&had, &row);
                 self.updated.push(row);
             }
         }
-        self.words.add(
-            word_rows(before, had.unwrap_or_default()),
-            word_rows(Some(after), words),
-        );
-        self.tags.add(tag_rows(before), tag_rows(Some(after)));
-        self.count(before, Some(after));
-        Ok(())
     }
 
     fn delete(&mut self, id: LeadId, before: Option<&Lead>) {
         self.deleted.push(id);
         let words = before.map(search_words).unwrap_or_default();
-        self.words.add(word_rows(before, words), BTreeSet::new());
+        self.words.add(word_rows(before, &words), BTreeSet::new());
         self.tags.add(tag_rows(before), BTreeSet::new());
         self.count(before, None);
     }
 
     fn touch(&mut self, before: &LeadRow<'_>, after: &LeadRow<'_>) {
         for &column in Column::ALL {
-            if !self.touched.contains(&column) && before.value(column) != after.value(column) {
+            if !self.touched.contains(&column) && !before.is_same(after, column) {
                 self.touched.push(column);
             }
         }
@@ -145,16 +147,16 @@ impl<'a> Effects<'a> {
     }
 }
 
-pub(crate) fn word_rows(lead: Option<&Lead>, words: Vec<String>) -> BTreeSet<WordRow> {
+pub(crate) fn word_rows(lead: Option<&Lead>, words: &[String]) -> BTreeSet<WordRow> {
     let Some(lead) = lead else {
         return BTreeSet::new();
     };
-    let row = |word| WordRow {
+    let row = |word: &String| WordRow {
         archived: lead.is_archived(),
-        word,
+        word: word.clone(),
         id: lead.id,
     };
-    words.into_iter().map(row).collect()
+    words.iter().map(row).collect()
 }
 
 pub(crate) fn tag_rows(lead: Option<&Lead>) -> BTreeSet<TagRow> {

@@ -1,10 +1,11 @@
 //! A lead as a row: its columns, in the order in which they are written and read.
 
-use crate::error::Result;
 use crate::value::{Value, number};
 use crm_core::lead::Lead;
-use crm_core::query::{EmailKey, SortBy, sort_value};
+use crm_core::query::{EmailKey, SortBy, search_words, sort_value};
 use crm_core::record::LeadRecord;
+use std::borrow::Cow;
+use std::sync::OnceLock;
 
 macro_rules! columns {
     ($($column:ident $name:literal),* $(,)?) => {
@@ -58,31 +59,49 @@ pub(crate) const LEAD: &str = "id, version, status, assigned_to, source, created
 
 /// A lead's row.
 pub(crate) struct LeadRow<'a> {
+    lead: &'a Lead,
     record: LeadRecord<'a>,
-    name_sort: Option<Vec<u8>>,
-    company_sort: Option<Vec<u8>>,
-    email_sort: Option<Vec<u8>>,
-    email_key: Option<EmailKey>,
-    tags: Option<String>,
-    words: Vec<u8>,
+    /// Made when they are first asked for, as most changes touch no text.
+    words: OnceLock<Vec<String>>,
 }
 
 impl<'a> LeadRow<'a> {
-    pub(crate) fn of(lead: &'a Lead, words: &[String]) -> Result<Self> {
-        let record = LeadRecord::from(lead);
-        let tags = match record.tags.as_slice() {
-            [] => None,
-            tags => Some(serde_json::to_string(tags)?),
-        };
-        Ok(Self {
-            name_sort: sort_value(SortBy::Name, lead),
-            company_sort: sort_value(SortBy::Company, lead),
-            email_sort: sort_value(SortBy::Email, lead),
-            email_key: lead.email.as_ref().map(EmailKey::from),
-            tags,
-            words: joined(words),
-            record,
-        })
+    pub(crate) fn of(lead: &'a Lead) -> Self {
+        Self {
+            lead,
+            record: LeadRecord::from(lead),
+            words: OnceLock::new(),
+        }
+    }
+
+    /// The words that the lead is found by.
+    pub(crate) fn words(&self) -> &[String] {
+        self.words.get_or_init(|| search_words(self.lead))
+    }
+
+    /// Whether a column is the same in both rows. What is made of other columns is so if these are,
+    /// and only then worth making.
+    pub(crate) fn is_same(&self, other: &Self, column: Column) -> bool {
+        let (one, two) = (&self.record, &other.record);
+        let name = || one.first_name == two.first_name && one.last_name == two.last_name;
+        match column {
+            Column::NameSort if name() => true,
+            Column::CompanySort if one.company == two.company => true,
+            Column::EmailSort | Column::EmailKey if one.email == two.email => true,
+            Column::Tags => one.tags == two.tags,
+            Column::Words => self.has_words_of(other) || self.words() == other.words(),
+            column => self.value(column) == other.value(column),
+        }
+    }
+
+    /// Whether the texts are the same that words are made of.
+    pub(crate) fn has_words_of(&self, other: &Self) -> bool {
+        let (one, two) = (&self.record, &other.record);
+        one.first_name == two.first_name
+            && one.last_name == two.last_name
+            && one.email == two.email
+            && one.company == two.company
+            && one.phone == two.phone
     }
 
     pub(crate) fn value(&self, column: Column) -> Value<'_> {
@@ -103,21 +122,34 @@ impl<'a> LeadRow<'a> {
                 Value::text(record.value.as_ref().map(|(_, currency)| &**currency))
             }
             Column::ValueMinor => Value::Number(record.value.as_ref().map(|(minor, _)| *minor)),
-            Column::NameSort => Value::bytes(self.name_sort.as_deref()),
-            Column::CompanySort => Value::bytes(self.company_sort.as_deref()),
-            Column::EmailSort => Value::bytes(self.email_sort.as_deref()),
-            Column::EmailKey => Value::text(self.email_key.as_ref().map(EmailKey::as_str)),
+            Column::NameSort => self.sort_key(SortBy::Name),
+            Column::CompanySort => self.sort_key(SortBy::Company),
+            Column::EmailSort => self.sort_key(SortBy::Email),
+            Column::EmailKey => {
+                let key = self.lead.email.as_ref().map(EmailKey::from);
+                Value::Text(key.map(|key| Cow::Owned(key.as_str().to_owned())))
+            }
             Column::FirstName => text(&record.first_name),
             Column::LastName => text(&record.last_name),
             Column::Email => text(&record.email),
             Column::Company => text(&record.company),
             Column::Phone => text(&record.phone),
-            Column::Tags => Value::text(self.tags.as_deref()),
-            Column::Words => Value::bytes(Some(&self.words)),
+            Column::Tags => Value::Text(self.tags().map(Cow::Owned)),
+            Column::Words => Value::Bytes(Some(Cow::Owned(joined(self.words())))),
             Column::StatusReason => text(&record.status_reason),
             Column::Notes => text(&record.notes),
             Column::Custom => text(&record.custom),
         }
+    }
+
+    fn sort_key(&self, by: SortBy) -> Value<'_> {
+        Value::Bytes(sort_value(by, self.lead).map(Cow::Owned))
+    }
+
+    /// The tags as typed, as JSON. A list of texts has no way to fail.
+    fn tags(&self) -> Option<String> {
+        let tags = &self.record.tags;
+        (!tags.is_empty()).then(|| serde_json::to_string(tags).unwrap_or_default())
     }
 }
 

@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::lead_row::{Column, LeadRow, lead_from_row};
 use crm_core::index::{IndexKey, counter_changes};
 use crm_core::lead::Lead;
-use crm_core::query::search_words;
 use crm_core::repository::RepositoryError;
 use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool};
 use std::collections::BTreeMap;
@@ -82,9 +81,9 @@ async fn rebuild_tenant(connection: &mut SqliteConnection, tenant: i64) -> Resul
         let mut made = Vec::with_capacity(leads.len());
         let (mut words, mut tags) = (Difference::none(), Difference::none());
         for lead in &leads {
-            let of_lead = search_words(lead);
-            made.push(LeadRow::of(lead, &of_lead)?);
-            words.put.extend(word_rows(Some(lead), of_lead));
+            let row = LeadRow::of(lead);
+            words.put.extend(word_rows(Some(lead), row.words()));
+            made.push(row);
             tags.put.extend(tag_rows(Some(lead)));
             for change in counter_changes(None, Some(lead)) {
                 *sums.entry(change.key).or_default() += change.delta;

@@ -9,7 +9,6 @@ use crate::value::{Value, id, read};
 use crate::verified::Verified;
 use crm_core::index::{IndexKey, counter_changes};
 use crm_core::lead::{Lead, LeadId, TenantId};
-use crm_core::query::search_words;
 use crm_core::repository::RepositoryError;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
@@ -136,8 +135,7 @@ impl Check<'_> {
     }
 
     fn lead(&mut self, row: &SqliteRow, lead: &Lead) -> Result<()> {
-        let words = search_words(lead);
-        let expected = LeadRow::of(lead, &words)?;
+        let expected = LeadRow::of(lead);
         for &column in Column::ALL {
             if stored(row, column, &expected.value(column))? != expected.value(column) {
                 self.fault(Some(lead.id), "a key of it is not that of its value");
@@ -147,7 +145,7 @@ impl Check<'_> {
         if last != Some(crate::value::stored(lead.version.get())) {
             self.fault(Some(lead.id), "its last event is not that of its version");
         }
-        for word in word_rows(Some(lead), words) {
+        for word in word_rows(Some(lead), expected.words()) {
             self.words
                 .add((word.archived, word.word.as_bytes(), word.id.as_bytes()));
         }

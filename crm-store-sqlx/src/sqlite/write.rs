@@ -10,6 +10,7 @@ use crm_core::lead::LeadId;
 use crm_core::repository::{Change, ChangeSet};
 use sqlx::query_builder::Separated;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::stored::push_ids;
@@ -57,6 +58,9 @@ impl<'c> Writer<'c> {
 
     /// Writes these columns of leads that are there.
     pub(super) async fn update(&mut self, rows: &[LeadRow<'_>], columns: &[Column]) -> Result<()> {
+        if let [row] = rows {
+            return self.update_lead(row, columns).await;
+        }
         for rows in rows.chunks(ROWS) {
             self.update_leads(rows, columns).await?;
         }
@@ -78,6 +82,22 @@ impl<'c> Writer<'c> {
         });
         self.run(query, rows.len(), ROWS).await?;
         Ok(())
+    }
+
+    async fn update_lead(&mut self, row: &LeadRow<'_>, touched: &[Column]) -> Result<()> {
+        let mut query = QueryBuilder::new("UPDATE crm_leads SET ");
+        let mut values = query.separated(", ");
+        for &column in touched {
+            values.push(column.name()).push_unseparated(" = ");
+            push_unseparated(&mut values, row.value(column));
+        }
+        query
+            .push(" WHERE tenant = ")
+            .push_bind(self.tenant)
+            .push(" AND id = ");
+        let mut id = query.separated("");
+        push_unseparated(&mut id, row.value(Column::Id));
+        self.run(query, 1, ROWS).await
     }
 
     /// Writes the columns that changed, and so only the indexes that are made of them.
@@ -249,8 +269,16 @@ impl<'c> Writer<'c> {
 
 fn push(values: &mut Separated<'_, Sqlite, &'static str>, value: Value<'_>) {
     match value {
-        Value::Text(text) => values.push_bind(text.map(std::borrow::Cow::into_owned)),
-        Value::Bytes(bytes) => values.push_bind(bytes.map(std::borrow::Cow::into_owned)),
+        Value::Text(text) => values.push_bind(text.map(Cow::into_owned)),
+        Value::Bytes(bytes) => values.push_bind(bytes.map(Cow::into_owned)),
         Value::Number(number) => values.push_bind(number),
+    };
+}
+
+fn push_unseparated(values: &mut Separated<'_, Sqlite, &'static str>, value: Value<'_>) {
+    match value {
+        Value::Text(text) => values.push_bind_unseparated(text.map(Cow::into_owned)),
+        Value::Bytes(bytes) => values.push_bind_unseparated(bytes.map(Cow::into_owned)),
+        Value::Number(number) => values.push_bind_unseparated(number),
     };
 }
