@@ -6,7 +6,7 @@ use crate::value::{read, stored};
 use crm_core::event::{EventCursor, LeadEvent};
 use crm_core::lead::{LeadId, TenantId};
 use crm_core::query::{Direction, Limit, Page};
-use crm_core::repository::{EventPage, HistoryQuery};
+use crm_core::repository::{EventPage, HistoryQuery, RepositoryError};
 use sqlx::{Row as _, SqliteConnection};
 
 pub(super) async fn history(
@@ -69,6 +69,8 @@ pub(super) async fn feed(
     after: Option<&EventCursor>,
     limit: Limit,
 ) -> Result<EventPage> {
+    let done = after.map_or(Ok(0), |cursor| cursor.position(tenant));
+    let done = done.map_err(RepositoryError::from)?;
     let sql = "
         SELECT lead, version, at, actor, commit_id, kind, from_status, to_status, from_user,
             to_user, reason, fields, changes, number
@@ -79,12 +81,12 @@ pub(super) async fn feed(
     ";
     let rows = sqlx::query(sql)
         .bind(tenant.as_str())
-        .bind(after.map_or(0, |cursor| stored(cursor.position())))
+        .bind(stored(done))
         .bind(i64::from(limit.get()))
         .fetch_all(connection)
         .await?;
     let cursor = match rows.last() {
-        Some(last) => Some(EventCursor::at(read(last.try_get(13)?)?)),
+        Some(last) => Some(EventCursor::at(tenant, read(last.try_get(13)?)?)),
         None => after.copied(),
     };
     let events: Vec<LeadEvent> = rows
