@@ -4,16 +4,20 @@
 //! ```text
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- path/to/leads.csv
+//! cargo run --example quickstart -- --store sqlite:leads.db
 //! cargo run --example quickstart -- --store sled:leads.sled
+//! cargo run --example quickstart -- --store memory:
 //! ```
 //!
-//! What is kept in a directory is there when it is run again: then its rows are known already.
+//! Without `--store` it begins with a new SQLite file each time. A storage that is named holds its
+//! leads when it is run again: then the rows of the file are known already.
 
 use crm_kit::import::{Encoding, ImportReport, Original, RejectedRow, RowProblemKind, Target};
 use crm_kit::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -23,9 +27,10 @@ const SHOWN: usize = 10;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> ExitCode {
-    // No async runtime is needed; inside of one, this is an `.await`.
-    match pollster::block_on(run()) {
+// Only the SQL storages need a runtime, and any that sqlx knows will do.
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let first: &dyn Error = &*error;
@@ -39,14 +44,14 @@ fn main() -> ExitCode {
 
 /// What was asked for on the command line.
 struct Arguments {
-    store: String,
+    store: Option<String>,
     file: PathBuf,
 }
 
 impl Arguments {
     fn read() -> Result<Self> {
         let mut found = Self {
-            store: "memory:".to_owned(),
+            store: None,
             file: PathBuf::from(SAMPLE),
         };
         let mut words = std::env::args_os().skip(1);
@@ -54,7 +59,8 @@ impl Arguments {
             match word.to_str() {
                 Some("--store") => {
                     let url = words.next().and_then(|url| url.into_string().ok());
-                    found.store = url.ok_or("--store: needs a URL, such as sled:leads.sled")?;
+                    let url = url.ok_or("--store: needs a URL, such as sqlite:leads.db")?;
+                    found.store = Some(url);
                 }
                 Some(flag) if flag.starts_with('-') => {
                     return Err("usage: quickstart [--store URL] [CSV]".into());
@@ -68,7 +74,11 @@ impl Arguments {
 
 async fn run() -> Result<()> {
     let arguments = Arguments::read()?;
-    let crm = Crm::builder(crm_kit::connect(&arguments.store).await?)
+    let store = match arguments.store {
+        Some(url) => url,
+        None => new_file()?,
+    };
+    let crm = Crm::builder(crm_kit::connect(&store).await?)
         .lifecycle(Lifecycle::sales())
         .open()
         .await?;
@@ -87,6 +97,21 @@ async fn run() -> Result<()> {
     stuck(&crm).await?;
     title("6. The pipeline");
     pipeline(&crm).await
+}
+
+/// The URL of a SQLite file beside this program, without what an earlier run left.
+fn new_file() -> Result<String> {
+    let path = std::env::current_exe()?.with_file_name("quickstart.db");
+    for end in ["", "-wal", "-shm"] {
+        let mut old = path.clone().into_os_string();
+        old.push(end);
+        match std::fs::remove_file(&old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    println!("Leads are kept in {}", path.display());
+    Ok(format!("sqlite:{}", path.display()))
 }
 
 async fn import(crm: &Crm, path: &Path) -> Result<()> {
