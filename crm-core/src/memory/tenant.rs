@@ -9,7 +9,7 @@ use crate::lifecycle::Lifecycle;
 use crate::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page, SortBy};
 use crate::repository::{
     Change, ChangeSet, Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError,
-    RepositoryErrorKind, StatusTotals,
+    StatusTotals, Stored, StoredLead, check, repeated,
 };
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
@@ -174,12 +174,11 @@ impl Tenant {
 
     pub(super) fn commit(&mut self, changes: &ChangeSet) -> Result<Committed, RepositoryError> {
         if let Some(done) = self.commits.get(&changes.commit()) {
-            return self.repeated(done, changes);
+            return repeated(done.clone(), changes, |lead| {
+                Ok(self.leads.contains_key(&lead))
+            });
         }
-        self.check_lifecycle(changes)?;
-        for change in changes.changes() {
-            self.check(change, changes.lifecycle())?;
-        }
+        check(&mut &*self, changes)?;
         // Nothing fails from here on.
         for change in changes.changes() {
             self.apply(change);
@@ -187,164 +186,6 @@ impl Tenant {
         let outcome = changes.outcome();
         self.commits.insert(changes.commit(), outcome.clone());
         Ok(outcome)
-    }
-
-    fn repeated(&self, done: &Committed, again: &ChangeSet) -> Result<Committed, RepositoryError> {
-        if !done.is_of(again.fingerprint()) {
-            return Err(RepositoryErrorKind::CommitReused {
-                commit: again.commit(),
-            }
-            .into());
-        }
-        let created = done
-            .leads
-            .iter()
-            .filter(|(_, version)| *version == Version::FIRST);
-        match created
-            .map(|(lead, _)| *lead)
-            .find(|lead| !self.leads.contains_key(lead))
-        {
-            Some(lead) => Err(RepositoryErrorKind::Gone { lead }.into()),
-            None => Ok(done.clone().repeated()),
-        }
-    }
-
-    fn check_lifecycle(&self, changes: &ChangeSet) -> Result<(), RepositoryError> {
-        let found = self.lifecycle().map(Lifecycle::version);
-        for change in changes.changes() {
-            if let Change::ReplaceLifecycle {
-                expected,
-                lifecycle,
-            } = change
-            {
-                if *expected != found {
-                    return Err(RepositoryErrorKind::StaleLifecycle { found }.into());
-                }
-                self.check_statuses_in_use(lifecycle, changes)?;
-            }
-        }
-        let in_force = changes.lifecycle().map(Lifecycle::version).or(found);
-        match changes.checked_against() {
-            Some(checked) if Some(checked) != in_force => {
-                Err(RepositoryErrorKind::StaleLifecycle { found }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Every status that leads are in must be there still, unless this set moves them all.
-    fn check_statuses_in_use(
-        &self,
-        after: &Lifecycle,
-        changes: &ChangeSet,
-    ) -> Result<(), RepositoryError> {
-        let Some(before) = self.lifecycle() else {
-            return Ok(());
-        };
-        for removed in before.removed_in(after) {
-            let status = &removed.slug;
-            let here: u64 = [Shelf::Active, Shelf::Archived]
-                .map(|shelf| self.leads_in(shelf, status))
-                .into_iter()
-                .sum();
-            let leaving = changes.changes().iter().filter(|change| {
-                let lead = match change {
-                    Change::Update { lead, .. } => lead.id,
-                    Change::Delete { lead, .. } => *lead,
-                    _ => return false,
-                };
-                self.leads
-                    .get(&lead)
-                    .is_some_and(|lead| lead.status == *status)
-            });
-            let leads = here.saturating_sub(u64::try_from(leaving.count()).unwrap_or(u64::MAX));
-            if leads > 0 {
-                let status = status.clone();
-                return Err(RepositoryErrorKind::StatusInUse { status, leads }.into());
-            }
-        }
-        Ok(())
-    }
-
-    fn leads_in(&self, shelf: Shelf, status: &LeadStatus) -> u64 {
-        let counter = Counter {
-            shelf,
-            assignee: None,
-            status: Some(status.clone()),
-            measure: Measure::Leads,
-        };
-        let count = self.counters.get(&counter.key()).copied().unwrap_or(0);
-        u64::try_from(count).unwrap_or(0)
-    }
-
-    fn check(&self, change: &Change, replaced: Option<&Lifecycle>) -> Result<(), RepositoryError> {
-        match change {
-            Change::Create { lead, .. } => {
-                if self.leads.contains_key(&lead.id) {
-                    return Err(RepositoryErrorKind::AlreadyExists { lead: lead.id }.into());
-                }
-                if self.histories.contains_key(&lead.id) {
-                    return Err(RepositoryErrorKind::Gone { lead: lead.id }.into());
-                }
-                self.check_status(lead, replaced)
-            }
-            Change::Update { lead, .. } => {
-                let expected = Version::new(lead.version.get().saturating_sub(1));
-                self.check_version(lead.id, expected)?;
-                self.check_status(lead, replaced)
-            }
-            Change::Delete { lead, expected, .. } => self.check_version(*lead, *expected),
-            Change::PutDocument { expected, document } => {
-                self.check_document(&document.key, *expected)
-            }
-            Change::RemoveDocument { key, expected } => self.check_document(key, Some(*expected)),
-            Change::ReplaceLifecycle { .. } => Ok(()),
-        }
-    }
-
-    fn check_version(&self, id: LeadId, expected: Version) -> Result<(), RepositoryError> {
-        let kind = match self.leads.get(&id) {
-            Some(lead) if lead.version == expected => return Ok(()),
-            Some(lead) => RepositoryErrorKind::Conflict {
-                lead: id,
-                expected,
-                found: lead.version,
-            },
-            None if self.histories.contains_key(&id) => RepositoryErrorKind::Gone { lead: id },
-            None => RepositoryErrorKind::NotFound { lead: id },
-        };
-        Err(kind.into())
-    }
-
-    fn check_status(
-        &self,
-        lead: &Lead,
-        replaced: Option<&Lifecycle>,
-    ) -> Result<(), RepositoryError> {
-        let in_force = replaced.or_else(|| self.lifecycle());
-        if in_force.is_some_and(|known| known.get(&lead.status).is_some()) {
-            return Ok(());
-        }
-        Err(RepositoryErrorKind::UnknownStatus {
-            status: lead.status.clone(),
-        }
-        .into())
-    }
-
-    fn check_document(
-        &self,
-        key: &DocumentKey,
-        expected: Option<Version>,
-    ) -> Result<(), RepositoryError> {
-        let found = self.documents.get(key).map(|document| document.version);
-        if found == expected {
-            return Ok(());
-        }
-        Err(RepositoryErrorKind::DocumentConflict {
-            key: key.clone(),
-            found,
-        }
-        .into())
     }
 
     fn apply(&mut self, change: &Change) {
@@ -416,6 +257,63 @@ impl Tenant {
                 }
             }
         }
+    }
+}
+
+impl Stored for &Tenant {
+    type Error = RepositoryError;
+
+    fn knows(&self, change: &Change) -> bool {
+        match change {
+            Change::Create { .. }
+            | Change::Update { .. }
+            | Change::Delete { .. }
+            | Change::ReplaceLifecycle { .. }
+            | Change::PutDocument { .. }
+            | Change::RemoveDocument { .. } => true,
+        }
+    }
+
+    fn lifecycle(&mut self) -> Result<Option<Version>, RepositoryError> {
+        Ok(Tenant::lifecycle(self).map(Lifecycle::version))
+    }
+
+    fn statuses(&mut self) -> Result<Vec<LeadStatus>, RepositoryError> {
+        let known = Tenant::lifecycle(self).map(|known| known.order().cloned().collect());
+        Ok(known.unwrap_or_default())
+    }
+
+    fn has_status(&mut self, status: &LeadStatus) -> Result<bool, RepositoryError> {
+        Ok(Tenant::lifecycle(self).is_some_and(|known| known.get(status).is_some()))
+    }
+
+    fn leads_in(&mut self, status: &LeadStatus) -> Result<u64, RepositoryError> {
+        let count = |shelf| {
+            let counter = Counter {
+                shelf,
+                assignee: None,
+                status: Some(status.clone()),
+                measure: Measure::Leads,
+            };
+            self.counters.get(&counter.key()).copied().unwrap_or(0)
+        };
+        let leads: i128 = [Shelf::Active, Shelf::Archived].map(count).iter().sum();
+        Ok(u64::try_from(leads).unwrap_or(0))
+    }
+
+    fn lead(&mut self, id: LeadId) -> Result<StoredLead, RepositoryError> {
+        Ok(match self.leads.get(&id) {
+            Some(lead) => StoredLead::There {
+                version: lead.version,
+                status: lead.status.clone(),
+            },
+            None if self.histories.contains_key(&id) => StoredLead::Deleted,
+            None => StoredLead::Never,
+        })
+    }
+
+    fn document(&mut self, key: &DocumentKey) -> Result<Option<Version>, RepositoryError> {
+        Ok(self.documents.get(key).map(|document| document.version))
     }
 }
 

@@ -6,6 +6,9 @@
 //!
 //! # Writing a backend
 //!
+//! Whether a change set may be applied is decided by [`check`], which asks the backend what it has
+//! [`Stored`]; what a repeated one is answered, by [`repeated`].
+//!
 //! A key-value store needs [`record`](crate::record) for the bytes it stores,
 //! [`index_changes`](crate::index::index_changes) and
 //! [`counter_changes`](crate::index::counter_changes) for what to put and delete beside them, and
@@ -14,11 +17,13 @@
 //! reference that every other backend is held against.
 
 mod change;
+mod check;
 mod document;
 mod error;
 mod read;
 
 pub use change::{Applied, Change, ChangeSet, Committed, Fingerprint, MAX_CHANGES};
+pub use check::{Stored, StoredLead, check, repeated};
 pub use document::{Document, DocumentKey, MAX_DOCUMENT, MAX_DOCUMENT_KEY};
 pub use error::{RepositoryError, RepositoryErrorKind};
 pub use read::{Aggregate, Aggregated, EventPage, HistoryQuery, StatusTotals, TENANTS_PER_PAGE};
