@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::options::{Durability, SledBuilder};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,8 @@ struct Shared {
     longest_wait: Duration,
     disk: Disk,
     state: Mutex<State>,
-    /// Why nothing is promised any more: after a failure nobody knows what is on disk.
+    /// Why nothing is promised any more: after a failure nobody knows what is on disk. Set while the
+    /// state is locked, so that nobody begins to wait between it and the answers.
     failed: OnceLock<Arc<Error>>,
 }
 
@@ -73,9 +74,16 @@ impl Flusher {
         self.0.failure()
     }
 
-    /// Notes that nothing can be relied upon until the store is opened again.
+    /// Notes that nothing can be relied upon until the store is opened again, and tells those who
+    /// wait: no flush is begun for them any more.
     pub(crate) fn fail(&self, error: Error) -> Error {
-        Error::Failed(Arc::clone(self.0.failed.get_or_init(|| Arc::new(error))))
+        let state = self.0.state.lock();
+        let failed = Arc::clone(self.0.failed.get_or_init(|| Arc::new(error)));
+        // A flush that is running may still be what some of them wait for.
+        if !state.is_running {
+            self.0.tell(state);
+        }
+        Error::Failed(failed)
     }
 
     /// Notes that one more commit was made.
@@ -197,20 +205,25 @@ impl Shared {
             }
             state.is_running = state.wanted > target && self.failed.get().is_none();
             let is_last = !state.is_running;
-            let mut answers = Vec::new();
-            for (ticket, tell) in std::mem::take(&mut state.waiting) {
-                match self.answer(&state, ticket) {
-                    Some(answer) => answers.push((tell, answer)),
-                    None => state.waiting.push((ticket, tell)),
-                }
-            }
-            drop(state);
-            for (tell, answer) in answers {
-                tell(answer);
-            }
+            self.tell(state);
             if is_last {
                 return;
             }
+        }
+    }
+
+    /// Tells those who wait and can be answered, once the state is let go of.
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        let mut answers = Vec::new();
+        for (ticket, tell) in std::mem::take(&mut state.waiting) {
+            match self.answer(&state, ticket) {
+                Some(answer) => answers.push((tell, answer)),
+                None => state.waiting.push((ticket, tell)),
+            }
+        }
+        drop(state);
+        for (tell, answer) in answers {
+            tell(answer);
         }
     }
 }
@@ -229,7 +242,7 @@ mod tests {
     use super::*;
     use std::future::Future as _;
     use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
 
     fn flusher(durability: Durability) -> (tempfile::TempDir, sled::Db, Flusher) {
         let directory = tempfile::tempdir().unwrap();
@@ -305,5 +318,21 @@ mod tests {
             assert!(matches!(refused, Error::Failed(_)), "{refused}");
         }
         pollster::block_on(flusher.wait(before)).unwrap();
+    }
+    /// They waited for good: no flush is begun after a failure, and only flushes told anybody.
+    #[test]
+    fn whoever_waits_when_something_else_fails_is_told() {
+        let (_directory, _db, flusher) = flusher(Durability::Fsynced);
+        let mut context = Context::from_waker(Waker::noop());
+        let tickets = [flusher.take(), flusher.take()];
+        let mut waiting = tickets.map(|ticket| Box::pin(flusher.wait(ticket)));
+        for wait in &mut waiting {
+            assert!(wait.as_mut().poll(&mut context).is_pending());
+        }
+        let _ = flusher.fail(Error::Panicked);
+        for wait in &mut waiting {
+            let told = wait.as_mut().poll(&mut context);
+            assert!(matches!(told, Poll::Ready(Err(Error::Failed(_)))));
+        }
     }
 }

@@ -15,27 +15,33 @@ use std::process::Command;
 
 const NAME: &str = "a_full_disk_is_told_and_takes_nothing_back";
 const PATH: &str = "CRM_FULL_DISK_TEST_PATH";
+const WRITERS: usize = 16;
 
-/// What the process does that has little space: the test below, started with [`PATH`] set.
+/// What the process does that has little space: the test below, started with [`PATH`] set. All of
+/// its writers must end, also those that wait for a flush when another one's commit fails.
 fn child(path: &OsStr) {
-    pollster::block_on(async {
-        let repository = common::open(Path::new(path), Durability::Fsynced).await;
-        let crm = Crm::open(repository).await.unwrap();
-        for number in 0..100_000 {
-            match crm.create(new_lead(number).notes("n".repeat(8_000))).await {
-                Ok(lead) => println!("\nack {}", lead.id),
-                Err(error) => {
-                    println!("\nerror {}", chain(&error));
-                    break;
-                }
-            }
+    let repository = pollster::block_on(common::open(Path::new(path), Durability::Fsynced));
+    let crm = pollster::block_on(Crm::open(repository)).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let crm = &crm;
+            scope.spawn(move || pollster::block_on(write(crm, writer)));
         }
-        // What was written half stays so until it is opened again.
-        let again: Result<_, CrmError> = crm.create(new_lead(0)).await;
-        println!("\nagain {}", chain(&again.unwrap_err()));
-        // sled would go on trying to write what is left.
-        std::process::exit(0);
     });
+    // What was written half stays so until it is opened again.
+    let again: Result<_, CrmError> = pollster::block_on(crm.create(new_lead(0)));
+    println!("\nagain {}", chain(&again.unwrap_err()));
+    // sled would go on trying to write what is left.
+    std::process::exit(0);
+}
+
+async fn write(crm: &Crm, writer: usize) {
+    for number in (writer..100_000).step_by(WRITERS) {
+        match crm.create(new_lead(number).notes("n".repeat(8_000))).await {
+            Ok(lead) => println!("\nack {}", lead.id),
+            Err(error) => return println!("\nerror {}", chain(&error)),
+        }
+    }
 }
 
 fn chain(error: &dyn Error) -> String {
@@ -69,11 +75,13 @@ fn a_full_disk_is_told_and_takes_nothing_back() {
             .lines()
             .filter_map(move |line| line.strip_prefix(kind))
     };
-    let error = told("error ").next().unwrap_or_else(|| panic!("{output}"));
-    assert!(
-        error.contains("the disk is full: free some space"),
-        "{error}"
-    );
+    assert_eq!(told("error ").count(), WRITERS, "{output}");
+    for error in told("error ") {
+        assert!(
+            error.contains("the disk is full: free some space"),
+            "{error}"
+        );
+    }
     assert_eq!(told("again ").count(), 1, "{output}");
     let acknowledged: Vec<LeadId> = told("ack ").map(|id| id.parse().unwrap()).collect();
     assert!(acknowledged.len() > 20, "{}", acknowledged.len());
