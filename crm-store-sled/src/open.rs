@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
     guard::caught(|| {
         let path = &options.path;
-        wait_for_lock(path)?;
+        let lock = lock(path)?;
         let db = sled::Config::new()
             .path(path)
             .cache_capacity(options.cache_bytes)
@@ -44,7 +44,7 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
         transact_alone(&tables, opening)?;
         let is_current = meta::indexes_are_current(&tables)?;
         let flusher = Flusher::new(disk, options, made);
-        let store = Store::new(tables, flusher, first_position);
+        let store = Store::new(tables, flusher, first_position, lock);
         store.set_outdated(!is_current);
         store.finish_erasing()?;
         // Also so that no position of this opening is used again, whatever the durability.
@@ -64,17 +64,29 @@ fn made_in(tables: &Tables) -> Result<u64> {
     Ok(made)
 }
 
-/// sled tells a lock from other failures by its message only, so it is tried here first.
-fn wait_for_lock(path: &Path) -> Result<()> {
+/// Locks a file of our own, for as long as the store is open, and waits until sled's is free too.
+///
+/// sled's lock alone does not do: it comes after sled has made its files, which two openings at once
+/// would do over each other, and is told from other failures by a message only.
+fn lock(path: &Path) -> Result<File> {
+    std::fs::create_dir_all(path).map_err(Error::Directory)?;
     let deadline = Instant::now() + PATIENCE;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    let ours = options.open(path.join("lock")).map_err(Error::Directory)?;
+    wait_for(&ours, deadline)?;
+    match File::options().write(true).open(data_file(path)) {
+        // Closing the file lets go of it.
+        Ok(file) => wait_for(&file, deadline)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::Directory(error)),
+    }
+    Ok(ours)
+}
+
+fn wait_for(file: &File, deadline: Instant) -> Result<()> {
     loop {
-        let file = match File::options().write(true).open(data_file(path)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::Directory(error)),
-        };
         match file.try_lock() {
-            // Closing the file lets go of it.
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(Error::Directory(error)),
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {

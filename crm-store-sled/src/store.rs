@@ -18,6 +18,7 @@ use crm_core::repository::RepositoryErrorKind;
 use crm_core::serde_json;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,6 +36,8 @@ pub(crate) struct Store {
     pub(crate) rebuilding: Mutex<()>,
     known: RwLock<HashMap<TenantId, Known>>,
     is_outdated: AtomicBool,
+    /// Keeps others from opening the store. The last field: let go of after sled was closed.
+    _lock: File,
 }
 
 /// A tenant as it is after its last commit.
@@ -58,7 +61,7 @@ impl Drop for Alone<'_> {
 }
 
 impl Store {
-    pub(crate) fn new(tables: Tables, flusher: Flusher, first_position: u64) -> Self {
+    pub(crate) fn new(tables: Tables, flusher: Flusher, first_position: u64, lock: File) -> Self {
         Self {
             tables,
             flusher,
@@ -67,6 +70,7 @@ impl Store {
             rebuilding: Mutex::default(),
             known: RwLock::default(),
             is_outdated: AtomicBool::new(false),
+            _lock: lock,
         }
     }
 

@@ -13,6 +13,7 @@ use crm_core::repository::{Repository, RepositoryError, RepositoryErrorKind};
 use crm_store_sled::{Durability, OpenCheck, SledRepository};
 use std::error::Error as _;
 use std::path::Path;
+use std::sync::Barrier;
 
 const DEFAULT: TenantId = TenantId::DEFAULT;
 
@@ -64,6 +65,37 @@ fn a_second_open_of_the_same_path_is_refused() {
         drop(first);
         open(directory.path(), Durability::Buffered).await;
     });
+}
+
+/// The others were told of sled's lock as of any failure, or met a file that was half written.
+#[test]
+fn of_many_openings_at_once_one_wins_and_the_others_are_told_that_it_is_open() {
+    for is_new in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        if !is_new {
+            drop(pollster::block_on(open(&path, Durability::Buffered)));
+        }
+        let barrier = Barrier::new(4);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                barrier.wait();
+                pollster::block_on(SledRepository::open(&path))
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+            joined.collect()
+        });
+        assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1);
+        for error in opened.iter().filter_map(|opened| opened.as_ref().err()) {
+            let source = error.source().map(ToString::to_string);
+            assert_eq!(
+                *error.kind(),
+                RepositoryErrorKind::Unavailable,
+                "{source:?}"
+            );
+        }
+    }
 }
 
 #[test]
