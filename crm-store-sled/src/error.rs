@@ -83,6 +83,14 @@ impl Error {
         }
     }
 
+    /// Whether something stored is wrong, where sled itself works.
+    pub(crate) const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::Record(RecordError::Damaged(_))
+        )
+    }
+
     fn is_full_disk(&self) -> bool {
         match self {
             Self::Sled(sled::Error::Io(error)) | Self::Directory(error) => matches!(

@@ -170,7 +170,7 @@ impl Store {
         Ok(Some(known))
     }
 
-    fn number_of(&self, tenant: &TenantId) -> Result<Option<TenantNumber>> {
+    pub(crate) fn number_of(&self, tenant: &TenantId) -> Result<Option<TenantNumber>> {
         match self
             .tables
             .get(Table::Tenants, tenant.as_str().as_bytes())?

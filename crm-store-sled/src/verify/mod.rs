@@ -3,12 +3,14 @@
 mod tenant;
 
 use crate::SledRepository;
-use crate::error::{Result, disagrees};
-use crate::key::TenantNumber;
+use crate::error::Result;
+use crate::key::{PREFIX, TenantNumber};
+use crate::meta::Tenants;
 use crate::store::Store;
 use crate::table::Table;
 use crm_core::lead::{LeadId, TenantId};
 use crm_core::repository::RepositoryError;
+use std::collections::BTreeSet;
 use std::fmt;
 use tenant::Check;
 
@@ -37,15 +39,12 @@ impl Verified {
         self.faults_in_all == 0
     }
 
-    fn add(&mut self, tenant: &TenantId, lead: Option<LeadId>, what: &'static str) {
+    fn add(&mut self, tenant: Option<&TenantId>, lead: Option<LeadId>, what: &'static str) {
         const SHOWN: usize = 100;
         self.faults_in_all += 1;
         if self.faults.len() < SHOWN {
-            self.faults.push(Fault {
-                tenant: tenant.clone(),
-                lead,
-                what,
-            });
+            let tenant = tenant.cloned();
+            self.faults.push(Fault { tenant, lead, what });
         }
     }
 }
@@ -54,8 +53,8 @@ impl Verified {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// Of which tenant.
-    pub tenant: TenantId,
+    /// Of which tenant; `None` if it is the store's, or of a tenant whose name is lost.
+    pub tenant: Option<TenantId>,
     /// With which lead, if it is one's.
     pub lead: Option<LeadId>,
     /// What; never what the lead holds.
@@ -64,7 +63,9 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tenant {}: ", self.tenant)?;
+        if let Some(tenant) = &self.tenant {
+            write!(f, "tenant {tenant}: ")?;
+        }
         if let Some(lead) = self.lead {
             write!(f, "{lead}: ")?;
         }
@@ -90,18 +91,64 @@ impl SledRepository {
 
 impl Store {
     fn verify(&self) -> Result<Verified> {
-        let _held = self.hold();
         let mut found = Verified::default();
-        for entry in self.tables.tree(Table::Tenants) {
-            let (name, number) = entry?;
-            let name = std::str::from_utf8(&name)
-                .ok()
-                .and_then(|name| name.parse().ok());
-            let tenant: TenantId = name.ok_or_else(|| disagrees(Table::Tenants))?;
-            let number = TenantNumber::of(&number).ok_or_else(|| disagrees(Table::Tenants))?;
-            found.tenants += 1;
-            Check::new(self, &tenant, number, &mut found).all()?;
+        for (tenant, number) in self.verify_tenants(&mut found)? {
+            let _held = self.hold();
+            // It may have been erased meanwhile.
+            if self.number_of(&tenant)? == Some(number) {
+                found.tenants += 1;
+                Check::new(self, &tenant, number, &mut found).all()?;
+            }
         }
         Ok(found)
     }
+
+    /// Whether every head has one owner, a tenant or the note that it is being erased, and there
+    /// are as many as there were. Returns the tenants.
+    fn verify_tenants(&self, found: &mut Verified) -> Result<Vec<(TenantId, TenantNumber)>> {
+        let _held = self.hold();
+        let mut tenants = Vec::new();
+        let mut owned = BTreeSet::new();
+        for entry in self.tables.tree(Table::Tenants) {
+            let (name, number) = entry?;
+            let tenant = tenant_of(&name);
+            if tenant.is_none() {
+                found.add(None, None, "the name of a tenant cannot be read");
+            }
+            match TenantNumber::of(&number) {
+                Some(number) if owned.insert(number) => {
+                    tenants.extend(tenant.map(|tenant| (tenant, number)));
+                }
+                Some(_) => found.add(tenant.as_ref(), None, "it has the number of another tenant"),
+                None => found.add(tenant.as_ref(), None, "its number cannot be read"),
+            }
+        }
+        for note in self.tables.tree(Table::Erasing).iter().keys() {
+            let note = note?;
+            // The notes of leads are no tenants'.
+            if note.len() == PREFIX {
+                owned.extend(TenantNumber::of(&note));
+            }
+        }
+        let mut heads = 0u64;
+        for key in self.tables.tree(Table::Heads).iter().keys() {
+            heads += 1;
+            if TenantNumber::of(&key?).is_none_or(|number| !owned.contains(&number)) {
+                found.add(None, None, "a tenant was lost; its records are still there");
+            }
+        }
+        match Tenants::read(&self.tables) {
+            Ok(known) if u64::from(known.heads) == heads => {}
+            Ok(_) => found.add(None, None, "tenants were lost or are too many"),
+            Err(error) if error.is_damage() => {
+                found.add(None, None, "the number of tenants cannot be read");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(tenants)
+    }
+}
+
+fn tenant_of(name: &[u8]) -> Option<TenantId> {
+    std::str::from_utf8(name).ok()?.parse().ok()
 }

@@ -40,23 +40,27 @@ impl<'a> Check<'a> {
     }
 
     fn fault(&mut self, lead: Option<LeadId>, what: &'static str) {
-        self.found.add(self.tenant, lead, what);
+        self.found.add(Some(self.tenant), lead, what);
     }
 
     pub(super) fn all(mut self) -> Result<()> {
-        let Some(head) = self.store.head(self.number)? else {
-            self.fault(None, "the tenant has no head");
-            return Ok(());
+        let head = match self.store.head(self.number) {
+            Ok(head) => head,
+            Err(error) if error.is_damage() => None,
+            Err(error) => return Err(error),
         };
-        let lifecycle = self.lifecycles(&head)?;
+        if head.is_none() {
+            self.fault(None, "what it says of itself is lost or cannot be read");
+        }
+        let lifecycle = self.lifecycles(head.as_ref())?;
         let sums = self.leads(lifecycle.as_ref())?;
         self.counters(sums)?;
         self.histories()?;
         self.commits_and_documents()?;
-        self.counts(&head)
+        head.map_or(Ok(()), |head| self.counts(&head))
     }
 
-    fn lifecycles(&mut self, head: &Head) -> Result<Option<Lifecycle>> {
+    fn lifecycles(&mut self, head: Option<&Head>) -> Result<Option<Lifecycle>> {
         let mut in_force = None;
         let mut last = 0;
         let range = self.number.range();
@@ -72,7 +76,7 @@ impl<'a> Check<'a> {
                 _ => self.fault(None, "a lifecycle cannot be read"),
             }
         }
-        if last != head.lifecycle {
+        if head.is_some_and(|head| head.lifecycle != last) {
             self.fault(None, "the lifecycle in force is not the last one");
         }
         Ok(in_force)
