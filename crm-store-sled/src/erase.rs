@@ -92,6 +92,7 @@ impl Store {
     /// Makes a tenant one that never was, and removes what it had. From the first step on nobody
     /// sees anything of it; what is committed under its name then is a new tenant's.
     pub(crate) fn erase_tenant(&self, tenant: &TenantId) -> Result<Ticket> {
+        self.check_finished()?;
         let alone = self.change();
         if let Some(known) = self.tenant(tenant)? {
             let writes = vec![

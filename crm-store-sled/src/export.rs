@@ -142,11 +142,12 @@ impl Store {
     ) -> Result<Step> {
         let _held = self.hold();
         let mut step = Step::default();
-        // Looked up again each time: the tenant may be erased meanwhile.
-        let Some(known) = self.tenant(tenant)? else {
+        // Looked up again each time: the tenant may be erased meanwhile. Only its number, so that a
+        // tenant that has lost what else is known of it can be saved.
+        let Some(number) = self.number_of(tenant)? else {
             return Ok(step);
         };
-        let (first, end) = known.number.range();
+        let (first, end) = number.range();
         let first = match after {
             Some(last) => Bound::Excluded(last.to_vec()),
             None => Bound::Included(first),

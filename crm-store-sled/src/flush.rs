@@ -46,7 +46,7 @@ struct State {
     is_running: bool,
     /// Who is to be told once a ticket is done.
     waiting: Vec<(Ticket, Told)>,
-    /// How many commits there are, on disk or not yet.
+    /// How many commits there should be, on disk or not yet.
     made: u64,
     /// How often it was flushed.
     flushes: u64,
@@ -55,7 +55,7 @@ struct State {
 type Told = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Flusher {
-    /// Of a database that holds so many commits, all of them on disk.
+    /// Of a database that should hold so many commits, all of them on disk.
     pub(crate) fn new(disk: Disk, options: &SledBuilder, made: u64) -> Self {
         Self(Arc::new(Shared {
             durability: options.durability,
@@ -89,6 +89,11 @@ impl Flusher {
     /// Notes that one more commit was made.
     pub(crate) fn count_one(&self) {
         self.0.state.lock().made += 1;
+    }
+
+    /// How many commits there should be.
+    pub(crate) fn made(&self) -> u64 {
+        self.0.state.lock().made
     }
 
     /// A ticket for everything written so far. Called after each transaction, before any reader can

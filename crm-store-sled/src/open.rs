@@ -33,20 +33,39 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
             describe(&db)?
         };
         let disk = Disk::new(db, path)?;
-        let made = made_in(&tables)?;
+        let noted = disk.noted()?;
+        let mut unfinished = Vec::new();
+        let mut unless_damaged = |what, done: Result<u64>| match done {
+            Err(error) if options.check == OpenCheck::Nothing && error.is_damage() => {
+                unfinished.push(what);
+                Ok(0)
+            }
+            done => done,
+        };
+        let made = unless_damaged(
+            "how many commits there are cannot be read",
+            made_in(&tables),
+        )?;
         if options.check != OpenCheck::Nothing {
             check_counts(&tables, options.check)?;
-            if made < disk.noted()? {
+            if made < noted {
                 return Err(Error::Damaged("the last commits"));
             }
         }
-        let (opening, first_position) = meta::count_opening(&tables)?;
-        transact_alone(&tables, opening)?;
+        let first_position = unless_damaged(
+            "how often the store was opened cannot be read",
+            count_opening(&tables),
+        )?;
         let is_current = meta::indexes_are_current(&tables)?;
-        let flusher = Flusher::new(disk, options, made);
-        let store = Store::new(tables, flusher, first_position, lock);
+        // What was noted stays so: a loss is not forgotten by opening the store without looking.
+        let flusher = Flusher::new(disk, options, made.max(noted));
+        let mut store = Store::new(tables, flusher, first_position, lock);
         store.set_outdated(!is_current);
-        store.finish_erasing()?;
+        unless_damaged(
+            "what was being erased cannot be erased",
+            store.finish_erasing().map(|()| 0),
+        )?;
+        store.unfinished = unfinished;
         // Also so that no position of this opening is used again, whatever the durability.
         store.flusher.sync_now()?;
         sync_directory(path)?;
@@ -54,8 +73,15 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
     })
 }
 
+/// Returns the position below which no event of this opening is.
+fn count_opening(tables: &Tables) -> Result<u64> {
+    let (opening, first_position) = meta::count_opening(tables)?;
+    transact_alone(tables, opening)?;
+    Ok(first_position)
+}
+
 /// How many commits there are and have been.
-fn made_in(tables: &Tables) -> Result<u64> {
+pub(crate) fn made_in(tables: &Tables) -> Result<u64> {
     let mut made = meta::Tenants::read(tables)?.made;
     for head in tables.tree(Table::Heads).iter().values() {
         let head = Head::from_bytes(&head?).ok_or_else(|| disagrees(Table::Heads))?;

@@ -36,6 +36,8 @@ pub(crate) struct Store {
     pub(crate) rebuilding: Mutex<()>,
     known: RwLock<HashMap<TenantId, Known>>,
     is_outdated: AtomicBool,
+    /// What could not be done on opening because of damage, which was not to be looked for.
+    pub(crate) unfinished: Vec<&'static str>,
     /// Keeps others from opening the store. The last field: let go of after sled was closed.
     _lock: File,
 }
@@ -70,6 +72,7 @@ impl Store {
             rebuilding: Mutex::default(),
             known: RwLock::default(),
             is_outdated: AtomicBool::new(false),
+            unfinished: Vec::new(),
             _lock: lock,
         }
     }
@@ -98,6 +101,14 @@ impl Store {
             return Err(RepositoryErrorKind::OutdatedIndexes.into());
         }
         Ok(())
+    }
+
+    /// Whatever changes leads begins here.
+    pub(crate) fn check_finished(&self) -> Result<()> {
+        match self.unfinished.first() {
+            Some(what) => Err(Error::Damaged(what)),
+            None => Ok(()),
+        }
     }
 
     /// Runs what uses sled. After a panic or a failure of sled's, or of a flush, nothing is run any

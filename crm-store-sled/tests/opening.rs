@@ -4,22 +4,17 @@
 
 mod common;
 
-use common::{filled, new_lead, open, tamper};
+use common::{filled, new_lead, open, refused, tamper};
 use crm_core::crm::Crm;
 use crm_core::event::EventCursor;
 use crm_core::lead::{LeadPatch, LeadStatus, TenantId};
 use crm_core::query::{LeadQuery, Limit, Total};
-use crm_core::repository::{Repository, RepositoryError, RepositoryErrorKind};
-use crm_store_sled::{Durability, OpenCheck, SledRepository};
+use crm_core::repository::{Repository, RepositoryErrorKind};
+use crm_store_sled::{Durability, SledRepository};
 use std::error::Error as _;
-use std::path::Path;
 use std::sync::Barrier;
 
 const DEFAULT: TenantId = TenantId::DEFAULT;
-
-async fn refused(path: &Path) -> RepositoryError {
-    SledRepository::open(path).await.unwrap_err()
-}
 
 #[test]
 fn what_was_committed_is_there_after_reopening() {
@@ -196,83 +191,6 @@ fn indexes_of_other_rules_are_not_used_until_they_are_rebuilt() {
         let repository = open(directory.path(), Durability::Buffered).await;
         assert!(repository.verify().await.unwrap().is_clean());
         assert!(repository.find(&DEFAULT, &LeadQuery::new()).await.is_ok());
-    });
-}
-
-#[test]
-fn lost_entries_are_noticed_on_open() {
-    for table in [
-        "leads",
-        "keys",
-        "counters",
-        "events",
-        "history",
-        "commits",
-        "lifecycles",
-        "pieces",
-        "tenants",
-        "heads",
-    ] {
-        pollster::block_on(async {
-            let directory = tempfile::tempdir().unwrap();
-            filled(directory.path(), 12).await;
-            // A second tenant: what is lost is not all there is.
-            let crm = common::crm(directory.path()).await;
-            crm.tenant("acme").create(new_lead(1)).await.unwrap();
-            drop(crm);
-            tamper(directory.path(), |db| {
-                let tree = db.open_tree(table).unwrap();
-                let (last, _) = tree.last().unwrap().unwrap();
-                tree.remove(last).unwrap();
-            });
-            let error = refused(directory.path()).await;
-            assert!(
-                matches!(error.kind(), RepositoryErrorKind::Corrupt { .. }),
-                "{table}: {error}"
-            );
-            let records = SledRepository::builder(directory.path()).check(OpenCheck::Records);
-            let is_index = ["keys", "counters"].contains(&table);
-            assert_eq!(records.open().await.is_ok(), is_index, "{table}");
-            let unchecked = SledRepository::builder(directory.path()).check(OpenCheck::Nothing);
-            let repository = unchecked.open().await.unwrap();
-            assert!(!repository.verify().await.unwrap().is_clean(), "{table}");
-        });
-    }
-}
-
-#[test]
-fn wrong_indexes_are_found_and_repaired() {
-    pollster::block_on(async {
-        let directory = tempfile::tempdir().unwrap();
-        filled(directory.path(), 12).await;
-        tamper(directory.path(), |db| {
-            let keys = db.open_tree("keys").unwrap();
-            let (first, _) = keys.first().unwrap().unwrap();
-            keys.remove(&first).unwrap();
-            let mut other = first.to_vec();
-            *other.last_mut().unwrap() ^= 1;
-            keys.insert(other, b"").unwrap();
-            let counters = db.open_tree("counters").unwrap();
-            let (first, _) = counters.first().unwrap().unwrap();
-            counters.insert(first, &7i128.to_be_bytes()).unwrap();
-            let (last, _) = counters.last().unwrap().unwrap();
-            counters.remove(last).unwrap();
-        });
-        let unchecked = SledRepository::builder(directory.path()).check(OpenCheck::Nothing);
-        let repository = unchecked.open().await.unwrap();
-        let found = repository.verify().await.unwrap();
-        let told: Vec<_> = found.faults.iter().map(|fault| fault.what).collect();
-        for what in [
-            "an index lacks it",
-            "a counter is wrong",
-            "a counter is missing",
-        ] {
-            assert!(told.contains(&what), "{told:?}");
-        }
-        repository.rebuild_indexes().await.unwrap();
-        assert!(repository.verify().await.unwrap().is_clean());
-        drop(repository);
-        open(directory.path(), Durability::Buffered).await;
     });
 }
 

@@ -33,6 +33,7 @@ impl Store {
         changes: &ChangeSet,
     ) -> Result<(Committed, Ticket)> {
         let _alone = self.change();
+        self.check_finished()?;
         self.check_indexes()?;
         for _ in 0..ATTEMPTS {
             let known = self.tenant(tenant)?;

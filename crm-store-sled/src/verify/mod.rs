@@ -6,6 +6,7 @@ use crate::SledRepository;
 use crate::error::Result;
 use crate::key::{PREFIX, TenantNumber};
 use crate::meta::Tenants;
+use crate::open::made_in;
 use crate::store::Store;
 use crate::table::Table;
 use crm_core::lead::{LeadId, TenantId};
@@ -107,6 +108,17 @@ impl Store {
     /// are as many as there were. Returns the tenants.
     fn verify_tenants(&self, found: &mut Verified) -> Result<Vec<(TenantId, TenantNumber)>> {
         let _held = self.hold();
+        for what in &self.unfinished {
+            found.add(None, None, what);
+        }
+        match made_in(&self.tables) {
+            Ok(made) if made < self.flusher.made() => {
+                found.add(None, None, "commits were lost that had been acknowledged");
+            }
+            // What of it cannot be read is told below.
+            Err(error) if !error.is_damage() => return Err(error),
+            _ => {}
+        }
         let mut tenants = Vec::new();
         let mut owned = BTreeSet::new();
         for entry in self.tables.tree(Table::Tenants) {

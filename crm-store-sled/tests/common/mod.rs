@@ -3,7 +3,8 @@
 
 use crm_core::crm::Crm;
 use crm_core::lead::{LeadId, LeadPatch, LeadSource, LeadStatus, Money, NewLead};
-use crm_store_sled::{Durability, SledRepository};
+use crm_core::repository::RepositoryError;
+use crm_store_sled::{Durability, OpenCheck, SledRepository};
 use std::path::Path;
 
 /// Whether all of the stated counts are run, or a tenth of them.
@@ -28,6 +29,16 @@ pub(crate) async fn crm(path: &Path) -> Crm {
     Crm::open(open(path, Durability::Buffered).await)
         .await
         .unwrap()
+}
+
+pub(crate) async fn refused(path: &Path) -> RepositoryError {
+    SledRepository::open(path).await.unwrap_err()
+}
+
+/// Opens a store that may be damaged.
+pub(crate) async fn unchecked(path: &Path) -> SledRepository {
+    let builder = SledRepository::builder(path).check(OpenCheck::Nothing);
+    builder.open().await.unwrap()
 }
 
 /// A lead like many.
