@@ -111,7 +111,10 @@ impl Store {
             ];
             transact_alone(&self.tables, writes)?;
             self.remember(tenant, None);
+            // From here on it can be seen that it is gone.
+            let _gone = self.flusher.take();
             drop(alone);
+            self.flusher.flush();
             self.remove_all(known.number)?;
         } else {
             drop(alone);

@@ -10,6 +10,7 @@ mod export;
 mod flush;
 mod guard;
 mod key;
+mod lock;
 mod meta;
 mod open;
 mod options;

@@ -79,7 +79,7 @@ impl Queue {
 impl Job {
     fn run(self, store: &Store) {
         let commit = self.changes.commit();
-        let made = store.guarded(|store| store.commit(&self.tenant, &self.changes));
+        let made = store.commit(&self.tenant, &self.changes);
         let tell = move |answer: Result<Committed>| {
             // Nobody may be waiting any more.
             let _ = self.answer.try_send(answer);

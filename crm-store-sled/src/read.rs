@@ -1,8 +1,7 @@
 //! Answering: lists, totals, histories and the feed of one tenant.
 
-use crate::commit::document_from;
 use crate::error::{Error, Result, disagrees};
-use crate::key::{TenantNumber, last_number, rest};
+use crate::key::{last_number, rest};
 use crate::reader::Reader;
 use crate::store::Store;
 use crate::table::Table;
@@ -14,31 +13,12 @@ use crm_core::lifecycle::Lifecycle;
 use crm_core::query::{Assignee, Direction, LeadFilter, LeadQuery, Limit, Page, SortBy};
 use crm_core::record;
 use crm_core::repository::{
-    Committed, Document, DocumentKey, EventPage, HistoryQuery, RepositoryError, StatusTotals,
-    TENANTS_PER_PAGE,
+    Committed, EventPage, HistoryQuery, RepositoryError, StatusTotals, TENANTS_PER_PAGE,
 };
 use sled::IVec;
 use std::collections::BTreeMap;
 
 impl Store {
-    /// A lead by itself, without the lock.
-    pub(crate) fn lead(&self, number: TenantNumber, id: LeadId) -> Result<Option<Lead>> {
-        let record = self.value_unlocked(Table::Leads, &number.lead(id))?;
-        Ok(record
-            .map(|record| record::decode_lead(&record))
-            .transpose()?)
-    }
-
-    /// A document by itself, without the lock.
-    pub(crate) fn document(
-        &self,
-        number: TenantNumber,
-        key: &DocumentKey,
-    ) -> Result<Option<Document>> {
-        let value = self.value_unlocked(Table::Documents, &number.document(key))?;
-        value.map(|value| document_from(key, &value)).transpose()
-    }
-
     pub(crate) fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>> {
         let _held = self.hold();
         // The least that is above it.

@@ -2,13 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::key::{TenantNumber, rest};
+use crate::lock::Held;
 use crate::store::{Known, Store};
 use crate::table::Table;
 use crate::value::{self, sum_of};
 use crm_core::index::{IndexKey, IndexReader};
 use crm_core::lead::{Lead, LeadId, TenantId};
 use crm_core::record;
-use parking_lot::RwLockReadGuard;
 use sled::IVec;
 use std::cell::{Cell, RefCell};
 
@@ -21,7 +21,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) store: &'a Store,
     pub(crate) known: Option<Known>,
     pub(crate) number: TenantNumber,
-    held: RefCell<Option<RwLockReadGuard<'a, ()>>>,
+    held: RefCell<Option<Held<'a>>>,
     left: Cell<u32>,
 }
 

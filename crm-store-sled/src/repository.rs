@@ -1,17 +1,21 @@
 //! [`SledRepository`]: each call of the contract, and on which thread it runs.
 
-use crate::error::Result;
+use crate::commit::document_from;
+use crate::error::{Error, Result};
 use crate::flush::Ticket;
 use crate::key::TenantNumber;
 use crate::open;
 use crate::options::SledBuilder;
 use crate::queue::Queue;
-use crate::store::{Known, Store};
+use crate::store::{AtOnce, Known, Store};
+use crate::table::Table;
+use crate::value::Value;
 use async_trait::async_trait;
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::query::{LeadFilter, LeadQuery, Limit, Page};
+use crm_core::record;
 use crm_core::repository::{
     Aggregate, Aggregated, ChangeSet, Committed, Document, DocumentKey, EventPage, HistoryQuery,
     Repository, RepositoryError, RepositoryErrorKind,
@@ -117,9 +121,10 @@ impl SledRepository {
         work: impl FnOnce(&Store) -> Result<Ticket> + Send + 'static,
     ) -> Result<()> {
         let done = move |store: &Store| {
-            let ticket = work(store)?;
+            let ticket = work(store);
+            // Also what was made of it before it failed.
             store.flusher.flush();
-            Ok(ticket)
+            ticket
         };
         let ticket = self.off(done).await?;
         self.wait(ticket).await
@@ -140,6 +145,18 @@ impl SledRepository {
             store.tenant(&tenant)
         })
         .await
+    }
+
+    /// A value by itself: at once, or on a thread for that if others have to be waited for.
+    async fn value(&self, table: Table, key: Vec<u8>) -> Result<Option<Value>> {
+        let at_once = self.store.guarded(|store| store.value_at_once(table, &key));
+        match at_once? {
+            AtOnce::Read(value) => Ok(value),
+            AtOnce::Busy => {
+                self.off(move |store| store.value_unlocked(table, &key))
+                    .await
+            }
+        }
     }
 
     /// What a tenant is called in keys.
@@ -196,8 +213,9 @@ impl Repository for SledRepository {
             let Some(number) = self.number(tenant).await? else {
                 return Ok(Vec::new());
             };
-            let lead = self.store.guarded(|store| store.lead(number, *id))?;
-            return Ok(lead.into_iter().collect());
+            let record = self.value(Table::Leads, number.lead(*id)).await?;
+            let lead = record.map(|record| record::decode_lead(&record));
+            return Ok(lead.transpose().map_err(Error::from)?.into_iter().collect());
         }
         let (tenant, ids) = (tenant.clone(), ids.to_vec());
         Ok(self
@@ -302,8 +320,9 @@ impl Repository for SledRepository {
         let Some(number) = self.number(tenant).await? else {
             return Ok(None);
         };
-        let read = |store: &Store| store.document(number, key);
-        Ok(self.store.guarded(read)?)
+        let value = self.value(Table::Documents, number.document(key)).await?;
+        let document = value.map(|value| document_from(key, &value));
+        Ok(document.transpose()?)
     }
 
     async fn tenants(

@@ -10,13 +10,14 @@ use crate::error::{Error, Result, disagrees};
 use crate::flush::Flusher;
 use crate::guard;
 use crate::key::TenantNumber;
+use crate::lock::{Alone, Changing, Held};
 use crate::table::{Head, Table, Tables};
 use crate::value::{self, Value};
 use crm_core::lead::{TenantId, Version};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::repository::RepositoryErrorKind;
 use crm_core::serde_json;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(crate) struct Store {
     pub(crate) flusher: Flusher,
     /// What numbers of events begin at since the store was opened.
     pub(crate) first_position: u64,
-    changing: RwLock<()>,
+    changing: Changing,
     /// Held while indexes are rebuilt, which is done by one at a time.
     pub(crate) rebuilding: Mutex<()>,
     known: RwLock<HashMap<TenantId, Known>>,
@@ -50,16 +51,11 @@ pub(crate) struct Known {
     pub(crate) lifecycle: Option<Arc<Lifecycle>>,
 }
 
-/// The lock held for changes.
-pub(crate) struct Alone<'a>(Option<RwLockWriteGuard<'a, ()>>);
-
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        if let Some(guard) = self.0.take() {
-            // To whoever waits, before the next commit takes it again.
-            RwLockWriteGuard::unlock_fair(guard);
-        }
-    }
+/// What [`Store::value_at_once`] found.
+pub(crate) enum AtOnce {
+    Read(Option<Value>),
+    /// Others write.
+    Busy,
 }
 
 impl Store {
@@ -68,7 +64,7 @@ impl Store {
             tables,
             flusher,
             first_position,
-            changing: RwLock::default(),
+            changing: Changing::default(),
             rebuilding: Mutex::default(),
             known: RwLock::default(),
             is_outdated: AtomicBool::new(false),
@@ -78,13 +74,13 @@ impl Store {
     }
 
     /// Nobody changes anything until it is dropped. Never taken twice by one thread.
-    pub(crate) fn hold(&self) -> RwLockReadGuard<'_, ()> {
-        self.changing.read()
+    pub(crate) fn hold(&self) -> Held<'_> {
+        self.changing.hold()
     }
 
     /// Nobody else changes anything, or is in the middle of reading, until it is dropped.
     pub(crate) fn change(&self) -> Alone<'_> {
-        Alone(Some(self.changing.write()))
+        self.changing.change()
     }
 
     pub(crate) fn is_outdated(&self) -> bool {
@@ -111,19 +107,34 @@ impl Store {
         }
     }
 
-    /// Runs what uses sled. After a panic or a failure of sled's, or of a flush, nothing is run any
-    /// more: what is in memory may be half of a transaction, or more than will ever be on disk.
+    /// Runs what uses sled. After a panic or a failure of sled's, or of a flush, nothing is answered
+    /// any more: what is in memory may be half of a transaction, or more than will ever be on disk.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let done = self.attempted(work)?;
+        match self.flusher.failure() {
+            Some(failed) => Err(failed),
+            None => Ok(done),
+        }
+    }
+
+    /// The same for what is told of a failure by its ticket: a commit that was made stays made if
+    /// something else fails meanwhile.
+    pub(crate) fn attempted<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         if let Some(failed) = self.flusher.failure() {
             return Err(failed);
         }
-        match guard::caught(|| work(self)) {
-            Err(Error::Panicked) => {
+        guard::caught(|| work(self)).map_err(|error| self.note(error))
+    }
+
+    /// Notes a failure after which nothing can be relied upon, if it is one.
+    pub(crate) fn note(&self, error: Error) -> Error {
+        match error {
+            Error::Panicked => {
                 let _ = self.flusher.fail(Error::Panicked);
-                Err(Error::Panicked)
+                Error::Panicked
             }
-            Err(error @ Error::Sled(_)) => Err(self.flusher.fail(error)),
-            done => done,
+            error @ Error::Sled(_) => self.flusher.fail(error),
+            error => error,
         }
     }
 
@@ -220,16 +231,36 @@ impl Store {
         value::read(&self.tables, table, key)
     }
 
-    /// A value of any size, without the lock: it is only taken where the value is in pieces, which
-    /// another one may replace while they are read.
+    /// A value of any size, if it can be had without waiting for anybody.
+    ///
+    /// Without the lock, which is only taken where the value is in pieces: another one may be
+    /// replacing them. An answer from the middle of a transaction is none, as the transaction may
+    /// fail and stay there half.
+    pub(crate) fn value_at_once(&self, table: Table, key: &[u8]) -> Result<AtOnce> {
+        if self.tables.are_being_written() {
+            return Ok(AtOnce::Busy);
+        }
+        let value = match self.tables.get(table, key)? {
+            Some(entry) if value::pieces_of(&entry) > 0 => match self.changing.try_hold() {
+                Some(_held) => value::read(&self.tables, table, key)?,
+                None => return Ok(AtOnce::Busy),
+            },
+            entry => entry.map(Value::Whole),
+        };
+        if self.tables.are_being_written() {
+            return Ok(AtOnce::Busy);
+        }
+        Ok(AtOnce::Read(value))
+    }
+
+    /// The same, however long others have to be waited for.
     pub(crate) fn value_unlocked(&self, table: Table, key: &[u8]) -> Result<Option<Value>> {
-        match self.tables.get(table, key)? {
-            Some(entry) if value::pieces_of(&entry) > 0 => {
+        match self.value_at_once(table, key)? {
+            AtOnce::Read(value) => Ok(value),
+            AtOnce::Busy => {
                 let _held = self.hold();
-                value::read(&self.tables, table, key)
+                self.value(table, key)
             }
-            Some(entry) => Ok(Some(Value::Whole(entry))),
-            None => Ok(None),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which trees there are, and how many entries each tenant has in them.
 
 use sled::{Db, IVec, Tree};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A tree. The numbers are stored, so they are never changed or used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -76,7 +77,7 @@ impl Table {
 }
 
 /// The trees, opened.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Tables {
     meta: Tree,
     tenants: Tree,
@@ -91,6 +92,7 @@ pub(crate) struct Tables {
     lifecycles: Tree,
     documents: Tree,
     pieces: Tree,
+    are_being_written: AtomicBool,
 }
 
 impl Tables {
@@ -110,6 +112,7 @@ impl Tables {
             lifecycles: open(Table::Lifecycles)?,
             documents: open(Table::Documents)?,
             pieces: open(Table::Pieces)?,
+            are_being_written: AtomicBool::new(false),
         })
     }
 
@@ -129,6 +132,15 @@ impl Tables {
             Table::Documents => &self.documents,
             Table::Pieces => &self.pieces,
         }
+    }
+
+    /// Whether a transaction is being applied, or one was left half.
+    pub(crate) fn are_being_written(&self) -> bool {
+        self.are_being_written.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_being_written(&self, are: bool) {
+        self.are_being_written.store(are, Ordering::SeqCst);
     }
 
     pub(crate) fn get(&self, table: Table, key: &[u8]) -> sled::Result<Option<IVec>> {

@@ -1,6 +1,7 @@
 //! Who waits for what: seen from inside, where the lock can be held still.
 
 use crate::error::Error;
+use crate::table::Table;
 use crate::{Durability, SledRepository};
 use crm_core::crm::Crm;
 use crm_core::lead::{NewLead, TenantId};
@@ -159,4 +160,74 @@ fn after_a_failed_flush_nothing_is_answered_until_it_is_opened_again() {
     let repository = block_on(SledRepository::open(directory.path())).unwrap();
     assert!(block_on(repository.verify()).unwrap().is_clean());
     block_on(repository.commit(&TENANT, &others[0])).unwrap();
+}
+
+/// They blocked the thread that polls, for as long as somebody else wrote or everything was checked.
+#[test]
+fn a_read_of_one_lead_does_not_block_while_others_write() {
+    let (_directory, repository) = patient(Durability::Buffered);
+    let (large, small) = block_on(async {
+        let crm = Crm::open(repository.clone()).await.unwrap();
+        let new = || NewLead::new("John", "Doe", "john@example.com").unwrap();
+        let large = crm.create(new().notes("n".repeat(9_000))).await.unwrap();
+        let small = crm.create(new()).await.unwrap();
+        (large.id, small.id)
+    });
+
+    let others = repository.store.change();
+    assert_eq!(
+        block_on(repository.get(&TENANT, &[small])).unwrap().len(),
+        1
+    );
+    let larges = [large];
+    let mut lead = repository.get(&TENANT, &larges);
+    assert!(poll(&mut lead).is_pending());
+    // In the middle of a transaction, which may stay there half.
+    repository.store.tables.set_being_written(true);
+    let smalls = [small];
+    let mut other = repository.get(&TENANT, &smalls);
+    for _ in 0..100 {
+        assert!(poll(&mut other).is_pending());
+        std::thread::yield_now();
+    }
+    repository.store.tables.set_being_written(false);
+    drop(others);
+    assert_eq!(block_on(lead).unwrap().len(), 1);
+    assert_eq!(block_on(other).unwrap().len(), 1);
+}
+
+/// What was read may have been half of what failed.
+#[test]
+fn what_was_read_while_something_failed_is_not_answered() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let read = repository.store.guarded(|store| {
+        let _ = store.flusher.fail(Error::Panicked);
+        Ok(())
+    });
+    assert!(matches!(read, Err(Error::Failed(_))), "{read:?}");
+}
+
+/// The lead was gone, and nothing waited for that to be on disk.
+#[test]
+fn a_deletion_whose_erasing_fails_has_a_ticket_all_the_same() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let crm = block_on(Crm::open(repository.clone())).unwrap();
+    let new = NewLead::new("John", "Doe", "john@example.com").unwrap();
+    let lead = block_on(crm.create(new)).unwrap();
+    // The event to be erased is damaged.
+    let events = repository.store.tables.tree(Table::Events);
+    let (key, _) = events.first().unwrap().unwrap();
+    events.insert(key, b"damaged").unwrap();
+    let before = repository.store.flusher.last();
+    let delete = block_on(crm.plan_delete(lead.id)).unwrap();
+    let doubtful = block_on(repository.commit(&TENANT, &delete)).unwrap_err();
+    let commit = delete.commit();
+    assert_eq!(
+        *doubtful.kind(),
+        RepositoryErrorKind::OutcomeUnknown { commit }
+    );
+    assert!(repository.store.flusher.last() > before);
+    // Nobody who asks for what became of it waits for good.
+    let last = repository.store.flusher.last();
+    block_on(repository.store.flusher.wait(last)).unwrap();
 }

@@ -56,6 +56,8 @@ pub(crate) fn transact(
         .map(|write| tables.tree(write.table))
         .collect();
     let is_written = Cell::new(false);
+    // Stays so after a panic or a failure, which leave nobody knows what.
+    tables.set_being_written(true);
     let made = trees.as_slice().transaction(|views| {
         is_written.set(false);
         for (view, group) in views.iter().zip(&groups) {
@@ -66,6 +68,9 @@ pub(crate) fn transact(
         is_written.set(true);
         Ok(())
     });
+    if !matches!(made, Err(TransactionError::Storage(_))) {
+        tables.set_being_written(false);
+    }
     match made {
         Ok(()) => Ok(Ending::Made),
         Err(TransactionError::Abort(Abort::Changed)) => Ok(Ending::Changed),

@@ -33,6 +33,11 @@ impl Store {
         changes: &ChangeSet,
     ) -> Result<(Committed, Ticket)> {
         let _alone = self.change();
+        // Under the lock, so that a failure is noted before anybody can see what is half there.
+        self.attempted(|store| store.commit_alone(tenant, changes))
+    }
+
+    fn commit_alone(&self, tenant: &TenantId, changes: &ChangeSet) -> Result<(Committed, Ticket)> {
         self.check_finished()?;
         self.check_indexes()?;
         for _ in 0..ATTEMPTS {
@@ -154,8 +159,10 @@ impl<'a> Commit<'a> {
             lifecycle,
         };
         self.store.remember(tenant, Some(now));
+        // Before the steps that follow, which may fail: the commit can be seen all the same.
+        let _made = self.store.flusher.take();
         self.erase_deleted(tenant, number)
-            .map_err(|error| self.doubtful(error))?;
+            .map_err(|error| self.doubtful(self.store.note(error)))?;
         Ok(Some(self.store.flusher.take()))
     }
 
