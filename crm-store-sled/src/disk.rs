@@ -40,7 +40,8 @@ impl Disk {
     /// Makes all that was written survive a power loss, and notes that there are so many commits.
     pub(crate) fn sync(&self, made: u64) -> Result<()> {
         self.flush()?;
-        self.file.sync_all().map_err(Error::Directory)?;
+        // With its length, but without its times: these cost a write of their own.
+        self.file.sync_data().map_err(Error::Directory)?;
         self.sync_blobs().map_err(Error::Directory)?;
         self.witness.note(made).map_err(Error::Directory)
     }
@@ -48,13 +49,18 @@ impl Disk {
     /// Large nodes go to files that sled does not sync. Values are kept small so that there are
     /// none; should there be one all the same, it is not lost.
     fn sync_blobs(&self) -> std::io::Result<()> {
+        let mut are_some = false;
         for blob in std::fs::read_dir(&self.blobs)? {
+            are_some = true;
             match File::open(blob?.path()) {
                 Ok(file) => file.sync_all()?,
                 // Replaced meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
+        }
+        if are_some {
+            sync_entries(&self.blobs)?;
         }
         Ok(())
     }
@@ -104,16 +110,30 @@ impl Witness {
     }
 }
 
-/// A file that was made survives only if its directory does.
-pub(crate) fn sync_directory(path: &Path) -> Result<()> {
-    if cfg!(unix) {
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        for directory in [path, parent.unwrap_or(Path::new("."))] {
-            let directory = File::open(directory).map_err(Error::Directory)?;
-            directory.sync_all().map_err(Error::Directory)?;
+/// The directories whose entries have to be synced if a store is made here: its own, those that are
+/// missing, and the first that is there.
+pub(crate) fn directories_of(path: &Path) -> Vec<PathBuf> {
+    let mut directories = vec![path.to_owned()];
+    for parent in path.ancestors().skip(1) {
+        let is_relative_end = parent.as_os_str().is_empty();
+        let parent = if is_relative_end {
+            Path::new(".")
+        } else {
+            parent
+        };
+        directories.push(parent.to_owned());
+        if parent.exists() {
+            break;
         }
+    }
+    directories
+}
+
+/// A file that was made survives only if its directory does.
+pub(crate) fn sync_entries(directory: &Path) -> std::io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file.
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()?;
     }
     Ok(())
 }
@@ -137,5 +157,23 @@ mod tests {
         bytes[3] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(Witness::open(directory.path()).unwrap().read().unwrap(), 0);
+    }
+
+    /// Only the directory itself and its parent were synced.
+    #[test]
+    fn every_directory_that_is_made_is_synced_and_the_first_that_is_there() {
+        let there = tempfile::tempdir().unwrap();
+        let store = there.path().join("a/b/store");
+        let made = ["a/b/store", "a/b", "a", ""].map(|part| there.path().join(part));
+        let directories = directories_of(&store);
+        assert!(directories.iter().eq(&made), "{directories:?}");
+        assert_eq!(directories_of(there.path()).len(), 2);
+        let relative = directories_of(Path::new("no-such/store"));
+        assert!(
+            relative
+                .iter()
+                .eq(["no-such/store", "no-such", "."].map(Path::new))
+        );
+        assert_eq!(directories_of(Path::new("/")), [Path::new("/")]);
     }
 }

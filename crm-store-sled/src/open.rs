@@ -1,7 +1,7 @@
 //! Opening: the lock, the format, the counts, and what a crash left to be finished.
 
 use crate::count::check_counts;
-use crate::disk::{Disk, data_file, sync_directory};
+use crate::disk::{Disk, data_file, directories_of, sync_entries};
 use crate::error::{Error, Result, disagrees};
 use crate::flush::Flusher;
 use crate::guard;
@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
     guard::caught(|| {
         let path = &options.path;
+        let directories = directories_of(path);
         let lock = lock(path)?;
         let db = sled::Config::new()
             .path(path)
@@ -68,7 +69,9 @@ pub(crate) fn open(options: &SledBuilder) -> Result<Store> {
         store.unfinished = unfinished;
         // Also so that no position of this opening is used again, whatever the durability.
         store.flusher.sync_now()?;
-        sync_directory(path)?;
+        for directory in directories {
+            sync_entries(&directory).map_err(Error::Directory)?;
+        }
         Ok(store)
     })
 }
