@@ -23,7 +23,8 @@ const KNOWN: &[&str] = &[
 /// | `sled:PATH` | `SledRepository`, in the directory `PATH`, which is made if it is missing | `sled` |
 /// | `sqlite:PATH` | `SqliteRepository`, in the file `PATH`, which is made if it is missing | `sqlite` |
 ///
-/// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`.
+/// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`. One
+/// that begins with `//` is refused: `sled://leads.sled` would be in the root directory.
 /// That of SQLite is written as in a URL, where `%` and `?` mean something: `sqlite:leads.db?mode=rw`
 /// does not make the file. `sqlite::memory:` is a database in memory.
 ///
@@ -37,11 +38,14 @@ const KNOWN: &[&str] = &[
 ///
 /// # Errors
 ///
-/// A URL that names no storage this build knows; a storage that cannot be opened, with the reason
+/// A URL that names no storage this build knows, or no path; a storage that cannot be opened, with the reason
 /// as its source.
 pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryRepository::new())),
+        #[cfg(feature = "sled")]
+        // Else `sled://leads.sled` would be a directory at the root of all.
+        Some(("sled", path)) if path.starts_with("//") => Err(ConnectError::NoPath),
         #[cfg(feature = "sled")]
         Some(("sled", path)) if !path.is_empty() => {
             let opened = crm_store_sled::SledRepository::open(path).await;
@@ -62,6 +66,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
 pub enum ConnectError {
     /// The URL names no storage that this build knows.
     UnknownUrl,
+    /// What follows `sled:` begins with `//`, and so is not meant as a path.
+    NoPath,
     /// The storage is known and cannot be opened.
     Storage(RepositoryError),
 }
@@ -74,6 +80,10 @@ impl fmt::Display for ConnectError {
                 "no storage of this build has such a URL: it must be {}",
                 KNOWN.join(" or ")
             ),
+            Self::NoPath => f.write_str(
+                "what follows sled: is a path and cannot begin with //: write sled:leads.sled or \
+                 sled:/var/lib/crm/leads",
+            ),
             Self::Storage(_) => f.write_str("the storage that the URL names cannot be opened"),
         }
     }
@@ -82,7 +92,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::UnknownUrl => None,
+            Self::UnknownUrl | Self::NoPath => None,
             Self::Storage(error) => Some(error),
         }
     }
@@ -152,6 +162,20 @@ mod tests {
             drop(crm);
             let crm = Crm::open(connect(&url).await.unwrap()).await.unwrap();
             assert_eq!(crm.get(lead.id).await.unwrap(), lead);
+        }
+    }
+
+    /// It was opened in the root directory.
+    #[cfg(feature = "sled")]
+    #[test]
+    fn a_url_of_sled_with_two_slashes_is_refused_and_told_how_to_write_it() {
+        for url in ["sled://leads.sled", "sled:///var/lib/crm/leads", "sled://"] {
+            let error = block_on(connect(url)).unwrap_err();
+            assert!(matches!(error, ConnectError::NoPath), "{url}");
+            assert!(
+                error.to_string().contains("write sled:leads.sled"),
+                "{error}"
+            );
         }
     }
 
