@@ -87,6 +87,24 @@ fn wrong_indexes_are_found_and_repaired() {
     });
 }
 
+#[test]
+fn an_event_that_the_next_one_would_come_before_is_told() {
+    pollster::block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        filled(directory.path(), 3).await;
+        tamper(directory.path(), |db| {
+            let heads = db.open_tree("heads").unwrap();
+            let (number, head) = heads.first().unwrap().unwrap();
+            let head = [&1u64.to_be_bytes()[..], &head[8..]].concat();
+            heads.insert(number, head).unwrap();
+        });
+        let repository = open(directory.path(), Durability::Buffered).await;
+        let found = repository.verify().await.unwrap();
+        let told: Vec<_> = found.faults.iter().map(|fault| fault.what).collect();
+        assert_eq!(told, ["the feed goes on after its last event"]);
+    });
+}
+
 /// One tenant's malformed head, number or name ended the check of all others with an error.
 #[test]
 fn what_cannot_be_read_of_a_tenant_is_told_and_the_others_are_checked() {

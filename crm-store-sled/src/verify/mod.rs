@@ -75,12 +75,14 @@ impl fmt::Display for Fault {
 }
 
 impl SledRepository {
-    /// Reads everything and checks that it agrees: every lead with its index keys, its last event
-    /// and the lifecycle; the counters with the leads; histories with the feed and the commits; and
-    /// how many of each there are. Wrong indexes and counters can be
-    /// [rebuilt](Self::rebuild_indexes).
+    /// Reads everything and checks that it agrees: the tenants with their number; the commits with
+    /// those that were acknowledged; every lead with its index keys, its last event and the
+    /// lifecycle; the counters with the leads; histories with the feed and the commits; and how many
+    /// of each there are. Wrong indexes and counters can be [rebuilt](Self::rebuild_indexes).
     ///
-    /// Commits wait until it ends, some ten seconds for 100,000 leads.
+    /// One tenant is checked after the other, each as of one moment, and those that are made
+    /// meanwhile are not. Commits wait until a tenant is done, some ten seconds for 100,000 leads;
+    /// and while one waits, whoever reads more than a single small entry waits with it.
     ///
     /// # Errors
     ///

@@ -233,6 +233,13 @@ impl<'a> Check<'a> {
                 self.fault(None, "entries were lost or are too many");
             }
         }
+        let mut events = self.store.tables.range(Table::Events, self.number.range());
+        if let Some(last) = events.next_back() {
+            // The next one would be written over it, or before it in the feed.
+            if last_number(&last?.0).is_none_or(|position| position > head.last) {
+                self.fault(None, "the feed goes on after its last event");
+            }
+        }
         if head.count(Table::Events) != head.count(Table::History) {
             self.fault(None, "the feed has events of no history");
         }
