@@ -1,4 +1,4 @@
-//! Applying a change set: the checks of the contract in their order, then one transaction.
+//! Applying a change set: core's checks, then one transaction.
 
 mod apply;
 mod check;
@@ -13,10 +13,10 @@ use crate::meta::Tenants;
 use crate::store::{Known, Store};
 use crate::table::Table;
 use crate::transaction::{Ending, transact};
-use crm_core::lead::{Lead, LeadId, TenantId, Version};
+use crm_core::lead::{Lead, LeadId, TenantId};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::record;
-use crm_core::repository::{Change, ChangeSet, Committed, DocumentKey, RepositoryErrorKind};
+use crm_core::repository::{Change, ChangeSet, Committed, DocumentKey, check, repeated};
 use sled::IVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ struct Commit<'a> {
     /// The leads that are changed, as they are stored.
     before: HashMap<LeadId, (IVec, Lead)>,
     /// The documents that are changed, as they are stored.
-    documents: HashMap<&'a DocumentKey, IVec>,
+    documents: HashMap<DocumentKey, IVec>,
 }
 
 impl<'a> Commit<'a> {
@@ -83,7 +83,7 @@ impl<'a> Commit<'a> {
         known.map_or(TenantNumber::NONE, |known| known.number)
     }
 
-    fn lifecycle(&self) -> Option<&Lifecycle> {
+    fn in_force(&self) -> Option<&Lifecycle> {
         self.known.as_ref()?.lifecycle.as_deref()
     }
 
@@ -95,17 +95,8 @@ impl<'a> Commit<'a> {
             return Ok(None);
         };
         let done = record::decode_commit(&bytes)?;
-        if !done.is_of(self.changes.fingerprint()) {
-            return Err(RepositoryErrorKind::CommitReused { commit }.into());
-        }
-        for (lead, version) in &done.leads {
-            let lead = *lead;
-            if *version == Version::FIRST && self.entry(Table::Leads, &number.lead(lead))?.is_none()
-            {
-                return Err(RepositoryErrorKind::Gone { lead }.into());
-            }
-        }
-        Ok(Some(done.repeated()))
+        let is_there = |lead| Ok(self.entry(Table::Leads, &number.lead(lead))?.is_some());
+        repeated(done, self.changes, is_there).map(Some)
     }
 
     fn entry(&self, table: Table, key: &[u8]) -> Result<Option<IVec>> {
@@ -114,10 +105,8 @@ impl<'a> Commit<'a> {
 
     /// Checks and writes. `None` if the tenant was changed meanwhile.
     fn make(mut self, tenant: &TenantId) -> Result<Option<Ticket>> {
-        self.check_lifecycle()?;
-        for change in self.changes.changes() {
-            self.check(change)?;
-        }
+        let changes = self.changes;
+        check(&mut self, changes)?;
         let mut new = Vec::new();
         let number = match &self.known {
             Some(known) => known.number,
