@@ -139,7 +139,7 @@ impl Trees {
             Durability::Flushed => drop(self.db.flush()?),
             _ => {
                 self.db.flush()?;
-                self.file.sync_all()?;
+                self.file.sync_data()?;
             }
         }
         Ok(())
