@@ -30,8 +30,14 @@ pub(crate) enum Error {
         #[source]
         cause: Box<Error>,
     },
-    #[error("the database has no tables of crm-kit: run `migrate` first")]
+    #[error("the database lacks tables of crm-kit: run `migrate` first")]
     NoTables,
+    /// The application's transaction read before others wrote.
+    #[cfg(feature = "sqlite")]
+    #[error(
+        "others wrote since this transaction read: roll it back, and begin with `BEGIN IMMEDIATE`"
+    )]
+    Outdated(#[source] sqlx::Error),
 }
 
 /// What a failure of the database means, told by its code.
@@ -109,6 +115,8 @@ impl From<Error> for RepositoryError {
         use RepositoryErrorKind as Kind;
         let kind = match &error {
             Error::Answer(_) | Error::NoTables => Kind::Other,
+            #[cfg(feature = "sqlite")]
+            Error::Outdated(_) => Kind::Other,
             Error::Database(_) | Error::Migrate(_) => match error.meaning() {
                 Meaning::Busy => Kind::Unavailable,
                 Meaning::Corrupt => Kind::Corrupt {

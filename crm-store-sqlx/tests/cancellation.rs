@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{File, numbered, verified};
+use common::{Call, Dropped, File, numbered, verified};
 use crm_core::crm::{Crm, CrmError};
 use crm_core::lead::TenantId;
 use crm_core::lead::{LeadId, LeadPatch};
@@ -13,37 +13,7 @@ use crm_core::query::{LeadQuery, Limit, Sort, Total};
 use crm_core::report::StuckQuery;
 use crm_core::repository::{HistoryQuery, Repository};
 use crm_store_sqlx::SqliteRepository;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-type Call<'a> = Pin<Box<dyn Future<Output = Result<(), CrmError>> + Send + 'a>>;
-
-/// A call that is dropped after so many polls.
-struct Dropped<'a> {
-    call: Option<Call<'a>>,
-    polls: usize,
-}
-
-impl Future for Dropped<'_> {
-    /// Whether the call came to its end before.
-    type Output = bool;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let Some(call) = &mut self.call else {
-            return Poll::Ready(true);
-        };
-        if call.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        self.polls -= 1;
-        if self.polls == 0 {
-            self.call = None;
-            return Poll::Ready(false);
-        }
-        Poll::Pending
-    }
-}
 
 /// Every kind of call that a repository gets.
 fn calls<'a>(crm: &'a Crm, leads: &'a SqliteRepository, id: LeadId) -> Vec<Call<'a>> {

@@ -4,13 +4,14 @@
 
 mod common;
 
-use common::{File, kind, numbered, verified};
+use common::{Call, Dropped, File, kind, numbered, verified};
 use crm_core::crm::Crm;
 use crm_core::lead::{LeadPatch, TenantId};
 use crm_core::query::LeadQuery;
-use crm_core::repository::{Applied, RepositoryErrorKind};
+use crm_core::repository::{Applied, Repository as _, RepositoryErrorKind};
 use crm_store_sqlx::SqliteRepository;
-use crm_store_sqlx::sqlx::{self, Connection as _, SqlitePool};
+use crm_store_sqlx::sqlx::sqlite::SqlitePoolOptions;
+use crm_store_sqlx::sqlx::{self, Connection as _, SqliteConnection, SqlitePool};
 
 async fn shared(file: &File) -> (SqlitePool, SqliteRepository, Crm) {
     let pool = file.pool(4).await;
@@ -184,4 +185,127 @@ async fn other_programs_read_leads_with_timestamps_and_names() {
     let sql = "SELECT count(*) FROM crm_transitions WHERE from_status = 'new'";
     let next: i64 = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
     assert!(next > 1);
+}
+
+#[tokio::test]
+async fn dropping_a_shared_commit_at_any_await_leaves_the_transaction_as_it_is() {
+    for polls in 1..=8 {
+        for _ in 0..10 {
+            let file = File::new();
+            let (pool, leads, crm) = shared(&file).await;
+            let plan = crm.plan_create(numbered(1)).await.unwrap();
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
+            let call: Call<'_> = Box::pin(async {
+                let tenant = &TenantId::DEFAULT;
+                let done = SqliteRepository::commit_in(&mut transaction, tenant, &plan).await;
+                Ok(done.map(drop)?)
+            });
+            let call = Some(call);
+            let is_done = Dropped { call, polls }.await;
+            sqlx::query(ORDER).execute(&mut *transaction).await.unwrap();
+            assert_eq!(orders(&pool).await, 0, "nothing is committed yet");
+            transaction.commit().await.unwrap();
+            assert_eq!(orders(&pool).await, 2, "after {polls} polls");
+            let count = crm.count(&LeadQuery::new()).await.unwrap();
+            assert_eq!(count, u64::from(is_done));
+            verified(&leads).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_read_before_others_wrote_is_to_be_begun_anew() {
+    let file = File::new();
+    let (pool, _, crm) = shared(&file).await;
+    crm.create(numbered(0)).await.unwrap();
+    let plan = crm.plan_create(numbered(1)).await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    let read = sqlx::query("SELECT * FROM orders");
+    read.fetch_all(&mut *transaction).await.unwrap();
+    crm.create(numbered(2)).await.unwrap();
+    let tenant = &TenantId::DEFAULT;
+    let refused = SqliteRepository::commit_in(&mut transaction, tenant, &plan)
+        .await
+        .unwrap_err();
+    assert!(!refused.is_retryable());
+    let told = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(told.contains("roll it back"), "{told}");
+    transaction.rollback().await.unwrap();
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    SqliteRepository::commit_in(&mut transaction, tenant, &plan)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_commit_that_a_constraint_of_the_application_refuses_is_not_in_doubt() {
+    let file = File::new();
+    let (pool, leads, crm) = shared(&file).await;
+    let sql = "
+        CREATE TABLE parents (id INTEGER PRIMARY KEY);
+        CREATE TABLE children (
+            parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED
+        );
+        CREATE TRIGGER trap AFTER INSERT ON crm_leads BEGIN INSERT INTO children VALUES (7); END;
+    ";
+    sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    let plan = crm.plan_create(numbered(1)).await.unwrap();
+    let refused = leads.commit(&TenantId::DEFAULT, &plan).await.unwrap_err();
+    assert_eq!(*refused.kind(), RepositoryErrorKind::Other);
+    assert!(!refused.is_retryable());
+    assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 0);
+}
+
+/// A connection whose database may not grow any more.
+async fn fill(connection: &mut SqliteConnection) {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    sqlx::query(sql).execute(connection).await.unwrap();
+}
+
+const NO_LIMIT: &str = "PRAGMA max_page_count = 1000000";
+
+#[tokio::test]
+async fn a_connection_whose_disk_was_full_in_a_shared_commit_goes_on() {
+    let file = File::new();
+    let pool = file.pool(1).await;
+    SqliteRepository::migrate(&pool).await.unwrap();
+    let leads = SqliteRepository::from_pool(pool.clone()).await.unwrap();
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    crm.create(numbered(0)).await.unwrap();
+    let long = numbered(1).notes("x".repeat(16_000));
+    let plan = crm.plan_create(long).await.unwrap();
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    fill(&mut transaction).await;
+    let tenant = &TenantId::DEFAULT;
+    let full = SqliteRepository::commit_in(&mut transaction, tenant, &plan).await;
+    assert_eq!(kind(full), Some(RepositoryErrorKind::Other));
+    assert!(transaction.commit().await.is_err(), "SQLite has ended it");
+    sqlx::query(NO_LIMIT).execute(&pool).await.unwrap();
+    crm.create(numbered(2)).await.unwrap();
+    assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 2);
+    verified(&leads).await;
+}
+
+#[tokio::test]
+async fn a_database_in_memory_goes_on_after_it_was_full() {
+    let one = SqlitePoolOptions::new().max_connections(1);
+    let pool = one.connect("sqlite::memory:").await.unwrap();
+    SqliteRepository::migrate(&pool).await.unwrap();
+    let leads = SqliteRepository::from_pool(pool.clone()).await.unwrap();
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    let lead = crm.create(numbered(0)).await.unwrap();
+    fill(&mut pool.acquire().await.unwrap()).await;
+    let long = || LeadPatch::new().notes("x".repeat(16_000));
+    assert!(crm.update(lead.id, long()).await.is_err());
+    sqlx::query(NO_LIMIT).execute(&pool).await.unwrap();
+    crm.update(lead.id, long()).await.unwrap();
+    crm.create(numbered(1)).await.unwrap();
+    verified(&leads).await;
 }

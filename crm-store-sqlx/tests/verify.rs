@@ -139,3 +139,23 @@ async fn damaged_keys_are_mended_by_rebuilding() {
     let count = crm.tenant("acme").count(&LeadQuery::new()).await.unwrap();
     assert_eq!(count, 4);
 }
+
+#[tokio::test]
+async fn the_application_s_own_references_are_not_judged() {
+    let file = File::new();
+    let leads = file.open().await;
+    lived(&leads).await;
+    let sql = "
+        PRAGMA foreign_keys = OFF;
+        CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE children (parent INTEGER REFERENCES parents);
+        CREATE TABLE mismatched (parent TEXT REFERENCES parents (name));
+        INSERT INTO children VALUES (7);
+        INSERT INTO mismatched VALUES ('a');
+    ";
+    sqlx::raw_sql(sql)
+        .execute(&file.pool(1).await)
+        .await
+        .unwrap();
+    verified(&leads).await;
+}

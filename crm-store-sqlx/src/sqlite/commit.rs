@@ -1,22 +1,31 @@
 //! How a change set is applied: what is read, checked and written, in one transaction.
 
 use super::write::Writer;
-use super::{SqliteRepository, lifecycle, stored};
+use super::{SqliteRepository, is_outdated, is_refusal, lifecycle, stored};
 use crate::check::{Stored, removed, repeated};
 use crate::effect::Effects;
-use crate::error::{Error, Meaning, Result};
+use crate::error::{Error, Result};
 use crm_core::lead::{LeadId, LeadStatus, TenantId};
 use crm_core::repository::{ChangeSet, Committed, RepositoryError};
 use sqlx::{Connection as _, SqliteConnection};
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 impl SqliteRepository {
     /// Applies a planned change set in a transaction of the application's own: it comes to be when
     /// that is committed, and with everything else in it.
     ///
-    /// Begin the transaction with `BEGIN IMMEDIATE`. One that reads first and writes later fails
-    /// when somebody else has written in between. On a connection without a transaction this makes
-    /// one, and commits it. If it fails, nothing of the set was applied, and what the application
-    /// did before in its transaction still stands.
+    /// The transaction must be begun through sqlx, which does not see a `BEGIN` that was sent as
+    /// any other statement. Begin it with `BEGIN IMMEDIATE`. One that reads first and writes later
+    /// fails when somebody else has written in between, and fails again however often it is
+    /// tried: roll it back and begin anew. On a connection without a transaction this makes one,
+    /// and commits it.
+    ///
+    /// If it fails or is dropped, nothing of the set was applied, and what the application did
+    /// before in its transaction still stands. One that is dropped in its last moment may have
+    /// been applied as a whole. After a failure of the disk or for lack of memory (SQLite's codes
+    /// 7, 10 and 13) SQLite may have ended the transaction itself, without what was done in it:
+    /// give the transaction up, and send nothing more in it.
     ///
     /// ```
     /// use crm_core::crm::Crm;
@@ -53,11 +62,61 @@ impl SqliteRepository {
         if !connection.is_in_transaction() {
             return Ok(commit(connection, tenant, changes).await?);
         }
-        // A savepoint: if a statement fails, those before it are taken back.
-        let mut savepoint = connection.begin().await.map_err(Error::from)?;
-        let done = apply(&mut savepoint, tenant, changes).await?;
-        savepoint.commit().await.map_err(Error::from)?;
+        let mut savepoint = Savepoint::new(connection);
+        let done = savepoint.apply(tenant, changes).await;
+        Ok(done.map_err(in_their_transaction)?)
+    }
+}
+
+/// A mark in the application's transaction: if a statement fails, or the call is dropped, those
+/// before it are taken back.
+///
+/// It is not sqlx's own, of which sqlx rolls back one too many when it is dropped while it is being
+/// set: that ends the whole transaction, and what follows is committed statement by statement.
+struct Savepoint<'c> {
+    connection: &'c mut SqliteConnection,
+    is_open: bool,
+}
+
+impl<'c> Savepoint<'c> {
+    const fn new(connection: &'c mut SqliteConnection) -> Self {
+        Self {
+            connection,
+            is_open: true,
+        }
+    }
+
+    async fn apply(&mut self, tenant: &TenantId, changes: &ChangeSet) -> Result<Committed> {
+        let set = sqlx::raw_sql("SAVEPOINT crm_kit");
+        set.execute(&mut *self.connection).await?;
+        let done = apply(self.connection, tenant, changes).await?;
+        let release = sqlx::raw_sql("RELEASE crm_kit");
+        release.execute(&mut *self.connection).await?;
+        self.is_open = false;
         Ok(done)
+    }
+}
+
+impl Drop for Savepoint<'_> {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        // The first poll puts a statement into the connection's queue, where it stays when nobody
+        // waits for its outcome. If the savepoint was never set, or went with its transaction,
+        // there is none of that name, and both fail without a trace.
+        for sql in ["ROLLBACK TO crm_kit", "RELEASE crm_kit"] {
+            let sent = sqlx::raw_sql(sql).execute(&mut *self.connection);
+            let _ = pin!(sent).poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+/// A transaction that read before others wrote cannot write any more, however often it is tried.
+fn in_their_transaction(error: Error) -> Error {
+    match error {
+        Error::Database(cause) if is_outdated(&cause) => Error::Outdated(cause),
+        other => other,
     }
 }
 
@@ -72,8 +131,8 @@ pub(super) async fn commit(
     let done = apply(&mut transaction, tenant, changes).await?;
     transaction.commit().await.map_err(|cause| {
         let cause = Error::from(cause);
-        match cause.meaning() {
-            Meaning::Busy => cause,
+        match &cause {
+            Error::Database(refused) if is_refusal(refused) => cause,
             _ => Error::Doubtful {
                 commit: changes.commit(),
                 cause: Box::new(cause),

@@ -33,7 +33,6 @@ use crm_core::repository::{
     Repository, RepositoryError,
 };
 use pool::{Patience, Pools};
-use sqlx::error::DatabaseError as _;
 use sqlx::sqlite::SqliteError;
 use std::fmt;
 
@@ -78,31 +77,70 @@ impl fmt::Debug for SqliteRepository {
     }
 }
 
-/// What a failure means, by its [code](https://www.sqlite.org/rescode.html).
+/// The [codes](https://www.sqlite.org/rescode.html) that mean something here.
+mod code {
+    pub(super) const ERROR: i32 = 1;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    /// Others were opening or recovering the write-ahead log for too long.
+    pub(super) const PROTOCOL: i32 = 15;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const NOT_A_DATABASE: i32 = 26;
+    /// What was read is not the newest any more.
+    pub(super) const BUSY_SNAPSHOT: i32 = BUSY | 2 << 8;
+}
+
+fn code_of(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code().and_then(|code| code.parse().ok())
+}
+
+/// The low byte of a code, which tells the kind of failure.
+fn primary_code_of(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    code_of(error).map(|code| code & 0xff)
+}
+
+/// What a failure means, by its code.
 pub(crate) fn meaning_of(error: &SqliteError) -> Meaning {
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    const CORRUPT: i32 = 11;
-    const NOT_A_DATABASE: i32 = 26;
-    let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
-    // The low byte is the primary code.
-    match code.map(|code| code & 0xff) {
-        Some(BUSY | LOCKED) => Meaning::Busy,
-        Some(CORRUPT | NOT_A_DATABASE) => Meaning::Corrupt,
+    match primary_code_of(error) {
+        Some(code::BUSY | code::LOCKED | code::PROTOCOL) => Meaning::Busy,
+        Some(code::CORRUPT | code::NOT_A_DATABASE) => Meaning::Corrupt,
         _ => Meaning::Failed,
     }
 }
 
-/// Makes a call on a connection that reads, again if the database was busy.
-macro_rules! reading {
-    ($repository:expr, |$connection:ident| $read:expr) => {{
+/// Whether a failed `COMMIT` certainly committed nothing: the database was busy or full, a
+/// constraint was violated, or SQLite had ended the transaction before. After a failing disk it
+/// may be found committed.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let refused = error.as_database_error().and_then(primary_code_of);
+    matches!(
+        refused,
+        Some(code::ERROR | code::BUSY | code::LOCKED | code::FULL | code::CONSTRAINT)
+    )
+}
+
+/// Whether others wrote since this transaction read.
+fn is_outdated(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(code_of) == Some(code::BUSY_SNAPSHOT)
+}
+
+/// Makes a call on a connection, again if the database was busy.
+macro_rules! patiently {
+    ($pools:expr, $acquire:ident, |$connection:ident| $call:expr) => {{
         let mut patience = Patience::default();
         loop {
-            let mut connection = $repository.pools.reader().await?;
-            let $connection = &mut *connection;
-            let done: Result<_> = $read.await;
-            $repository.pools.settle(&mut connection, &done);
-            drop(connection);
+            let done: Result<_> = match $pools.$acquire().await {
+                Ok(mut connection) => {
+                    let $connection = &mut *connection;
+                    let done: Result<_> = $call.await;
+                    $pools.settle(&mut connection, &done);
+                    done
+                }
+                // Opening a connection finds the database busy, too.
+                Err(error) => Err(error),
+            };
             match done {
                 Err(error) if patience.allows_another(&error).await => {}
                 done => break Ok(done?),
@@ -111,23 +149,21 @@ macro_rules! reading {
     }};
 }
 
-/// The same on the connection that writes.
-macro_rules! writing {
-    ($repository:expr, |$connection:ident| $write:expr) => {{
-        let mut patience = Patience::default();
-        loop {
-            let mut connection = $repository.pools.writer().await?;
-            let $connection = &mut *connection;
-            let done: Result<_> = $write.await;
-            $repository.pools.settle(&mut connection, &done);
-            drop(connection);
-            match done {
-                Err(error) if patience.allows_another(&error).await => {}
-                done => break Ok(done?),
-            }
-        }
-    }};
+/// Makes a call on a connection that reads.
+macro_rules! reading {
+    ($repository:expr, |$connection:ident| $read:expr) => {
+        patiently!($repository.pools, reader, |$connection| $read)
+    };
 }
+
+/// Makes a call on the connection that writes.
+macro_rules! writing {
+    ($repository:expr, |$connection:ident| $write:expr) => {
+        patiently!($repository.pools, writer, |$connection| $write)
+    };
+}
+
+use patiently;
 
 #[async_trait]
 impl Repository for SqliteRepository {

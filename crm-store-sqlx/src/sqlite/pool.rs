@@ -3,7 +3,7 @@
 use crate::error::{Error, Meaning, Result};
 use futures_timer::Delay;
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqlitePool};
 use std::time::Duration;
 
 /// The connections of a repository.
@@ -17,11 +17,11 @@ pub(super) struct Pools {
 
 impl Pools {
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
-        Ok(self.readers.acquire().await?)
+        acquire(&self.readers).await
     }
 
     pub(super) async fn writer(&self) -> Result<PoolConnection<Sqlite>> {
-        Ok(self.writer.acquire().await?)
+        acquire(&self.writer).await
     }
 
     /// Gives a connection up after a failure that may have ended its transaction behind sqlx's
@@ -35,6 +35,22 @@ impl Pools {
             connection.close_on_drop();
         }
     }
+}
+
+/// A connection without a transaction.
+///
+/// A full disk makes SQLite end a transaction by itself, and then sqlx, whose rollback fails,
+/// believes forever that the connection has one. It gets one to roll back.
+pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>> {
+    let mut connection = pool.acquire().await?;
+    if connection.is_in_transaction() {
+        // It fails if there is a transaction after all, which then is rolled back.
+        let _ = sqlx::raw_sql("BEGIN").execute(&mut *connection).await;
+        // sqlx refuses to begin another, and rolls back what it would have begun.
+        let _ = connection.begin_with("BEGIN").await;
+        connection.ping().await?;
+    }
+    Ok(connection)
 }
 
 /// How often a busy database is asked again. Each time SQLite itself waits for the busy timeout.

@@ -3,12 +3,14 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
-use crm_core::crm::Crm;
+use crm_core::crm::{Crm, CrmError};
 use crm_core::lead::{Money, NewLead};
 use crm_core::repository::RepositoryErrorKind;
 use crm_store_sqlx::sqlx::SqlitePool;
 use crm_store_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use crm_store_sqlx::{SqliteDurability, SqliteRepository};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use tempfile::TempDir;
 
 /// A database file that goes with it.
@@ -71,4 +73,32 @@ pub(crate) fn kind<T>(
     done: Result<T, crm_core::repository::RepositoryError>,
 ) -> Option<RepositoryErrorKind> {
     done.err().map(|error| error.kind().clone())
+}
+
+pub(crate) type Call<'a> = Pin<Box<dyn Future<Output = Result<(), CrmError>> + Send + 'a>>;
+
+/// A call that is dropped after so many polls.
+pub(crate) struct Dropped<'a> {
+    pub(crate) call: Option<Call<'a>>,
+    pub(crate) polls: usize,
+}
+
+impl Future for Dropped<'_> {
+    /// Whether the call came to its end before.
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let Some(call) = &mut self.call else {
+            return Poll::Ready(true);
+        };
+        if call.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        self.polls -= 1;
+        if self.polls == 0 {
+            self.call = None;
+            return Poll::Ready(false);
+        }
+        Poll::Pending
+    }
 }
