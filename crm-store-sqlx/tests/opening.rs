@@ -126,6 +126,79 @@ async fn tables_of_a_newer_version_are_refused() {
 }
 
 #[tokio::test]
+async fn tables_and_keys_of_a_newer_version_are_not_rebuilt() {
+    for name in ["format", "folding", "layout"] {
+        let file = File::new();
+        drop(file.open().await);
+        let pool = file.pool(1).await;
+        let sql = "UPDATE crm_meta SET value = 99 WHERE name = ?";
+        sqlx::query(sql).bind(name).execute(&pool).await.unwrap();
+        let refused = kind(SqliteRepository::rebuild_indexes(&pool).await);
+        assert!(
+            matches!(refused, Some(Kind::NewerFormat { found: 99, .. })),
+            "{name}: {refused:?}"
+        );
+        let sql = "SELECT value FROM crm_meta WHERE name = ?";
+        let kept: i64 = sqlx::query_scalar(sql)
+            .bind(name)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(kept, 99);
+    }
+}
+
+#[tokio::test]
+async fn a_running_process_stops_writing_when_a_newer_version_has_come() {
+    let file = File::new();
+    let leads = file.open().await;
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    crm.create(numbered(0)).await.unwrap();
+    let pool = file.pool(1).await;
+    for tenant in ["default", "new"] {
+        let tenant: TenantId = tenant.parse().unwrap();
+        let plan = crm.tenant(tenant.clone());
+        let plan = plan.plan_create(numbered(1)).await.unwrap();
+        for (change, back, expected) in [
+            ("value + 1", "value - 1", None),
+            ("value - 1", "value + 1", Some(Kind::OutdatedIndexes)),
+        ] {
+            let name = if expected.is_some() {
+                "folding"
+            } else {
+                "format"
+            };
+            let set = |change| {
+                let sql = format!("UPDATE crm_meta SET value = {change} WHERE name = '{name}'");
+                sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool)
+            };
+            set(change).await.unwrap();
+            for refused in [
+                kind(leads.commit(&tenant, &plan).await),
+                kind(leads.erase_tenant(&tenant).await),
+            ] {
+                match &expected {
+                    Some(_) => assert_eq!(refused, expected),
+                    None => assert!(matches!(refused, Some(Kind::NewerFormat { .. }))),
+                }
+            }
+            set(back).await.unwrap();
+        }
+        leads.commit(&tenant, &plan).await.unwrap();
+    }
+    verified(&leads).await;
+}
+
+#[tokio::test]
+async fn any_busy_timeout_may_be_asked_for() {
+    let file = File::new();
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        let builder = SqliteRepository::builder(file.path()).busy_timeout(timeout);
+        builder.open().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn indexes_made_by_other_rules_are_refused_until_they_are_rebuilt() {
     let file = File::new();
     let crm = file.crm().await;

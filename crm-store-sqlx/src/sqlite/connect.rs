@@ -66,7 +66,7 @@ impl SqliteBuilder {
     }
 
     /// How long a commit waits for another process that writes, before it is tried again and in
-    /// the end is `Unavailable`. Default: 5 seconds.
+    /// the end is `Unavailable`. At most 24 days. Default: 5 seconds.
     #[must_use]
     pub const fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
@@ -161,10 +161,13 @@ impl SqliteBuilder {
         Ok(options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
-            .busy_timeout(self.busy_timeout)
+            .busy_timeout(self.busy_timeout.min(LONGEST))
             .foreign_keys(true))
     }
 }
+
+/// The longest time that SQLite counts: 24 days.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// With so much memory for pages, which SQLite takes for KiB if it is negative.
 fn cached(options: &SqliteConnectOptions, kib: u32) -> SqliteConnectOptions {

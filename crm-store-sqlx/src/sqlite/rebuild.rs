@@ -1,8 +1,8 @@
 //! Making the keys anew that leads are sorted, found and counted by.
 
 use super::SqliteRepository;
-use super::pool::Patience;
-use super::schema::{has_tables, keep_versions};
+use super::pool::{Patience, acquire};
+use super::schema::{check_not_newer, has_tables, keep_versions};
 use super::verify::leads_after;
 use super::write::Writer;
 use crate::effect::{Difference, tag_rows, word_rows};
@@ -33,7 +33,8 @@ impl SqliteRepository {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if a lead cannot be read, or a failing database.
+    /// `Corrupt` if a lead cannot be read, `NewerFormat` if a newer version made the tables or the
+    /// keys, or a failing database.
     pub async fn rebuild_indexes(pool: &SqlitePool) -> std::result::Result<(), RepositoryError> {
         Ok(rebuild(pool).await?)
     }
@@ -42,7 +43,7 @@ impl SqliteRepository {
 pub(super) async fn rebuild(pool: &SqlitePool) -> Result<()> {
     let mut patience = Patience::default();
     loop {
-        let mut connection = pool.acquire().await?;
+        let mut connection = acquire(pool).await?;
         match rebuild_all(&mut connection).await {
             Err(error) if patience.allows_another(&error).await => {}
             done => return done,
@@ -55,6 +56,7 @@ async fn rebuild_all(connection: &mut SqliteConnection) -> Result<()> {
     if !has_tables(&mut transaction).await? {
         return Err(Error::NoTables);
     }
+    check_not_newer(&mut transaction).await?;
     let sql = "DELETE FROM crm_words; DELETE FROM crm_tags; DELETE FROM crm_counters;";
     sqlx::query(sql).execute(&mut *transaction).await?;
     let tenants: Vec<i64> = sqlx::query_scalar("SELECT tenant FROM crm_tenants")

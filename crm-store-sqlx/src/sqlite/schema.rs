@@ -1,13 +1,14 @@
 //! The tables: making them, and checking that they are the ones this version knows.
 
 use super::SqliteRepository;
-use super::pool::{Patience, Pools};
+use super::pool::{Patience, Pools, acquire};
 use crate::error::{Error, Result};
 use crate::migrate::{self, Step};
 use crm_core::index::LAYOUT_VERSION;
 use crm_core::repository::{RepositoryError, RepositoryErrorKind};
 use crm_core::text::FOLDING_VERSION;
-use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool};
 
 /// The newest format of the tables that is known here.
 const FORMAT: u32 = 1;
@@ -17,6 +18,16 @@ const STEPS: &[Step] = &[Step {
     description: "leads",
     sql: include_str!("schema.sql"),
 }];
+
+/// What the tables and keys are made by, as the first columns of a statement.
+macro_rules! versions_sql {
+    () => {
+        "(SELECT value FROM crm_meta WHERE name = 'format'),
+        (SELECT value FROM crm_meta WHERE name = 'folding'),
+        (SELECT value FROM crm_meta WHERE name = 'layout')"
+    };
+}
+pub(super) use versions_sql;
 
 impl SqliteRepository {
     /// Makes the tables in a database, or brings them up to date. What is there already stays, so
@@ -71,7 +82,7 @@ const fn versions() -> [(&'static str, u32); 2] {
 pub(super) async fn migrate(pool: &SqlitePool) -> Result<()> {
     let mut patience = Patience::default();
     loop {
-        let mut connection = pool.acquire().await?;
+        let mut connection = acquire(pool).await?;
         match migrate_once(&mut connection).await {
             Err(error) if patience.allows_another(&error).await => {}
             done => return done,
@@ -83,7 +94,7 @@ async fn migrate_once(connection: &mut SqliteConnection) -> Result<()> {
     // The lock that keeps others out: sqlx has none of its own for SQLite.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     if has_tables(&mut transaction).await? {
-        check_format(&mut transaction).await?;
+        check_not_newer(&mut transaction).await?;
     }
     check_encoding(&mut transaction).await?;
     migrate::run(&mut *transaction, STEPS).await?;
@@ -98,24 +109,73 @@ pub(super) async fn check(pools: &Pools) -> Result<()> {
     if !has_tables(&mut connection).await? {
         return Err(Error::NoTables);
     }
-    check_format(&mut connection).await?;
-    for (name, known) in versions() {
-        if version(&mut connection, name).await? != Some(known) {
-            return Err(RepositoryErrorKind::OutdatedIndexes.into());
-        }
-    }
-    Ok(())
+    check_encoding(&mut connection).await?;
+    check_versions(&mut connection).await
 }
 
-async fn check_format(connection: &mut SqliteConnection) -> Result<()> {
-    match version(connection, "format").await? {
-        Some(found) if found > FORMAT => Err(RepositoryErrorKind::NewerFormat {
-            found,
-            supported: FORMAT,
+/// Refuses tables of another format, and keys that were made by other rules. They may become so
+/// while this process runs, so whatever writes asks under its lock.
+pub(super) async fn check_versions(connection: &mut SqliteConnection) -> Result<()> {
+    let sql = concat!("SELECT ", versions_sql!());
+    let row = sqlx::query(sql).fetch_one(connection).await?;
+    Versions::read(&row)?.check()
+}
+
+/// Refuses what a newer version made.
+pub(super) async fn check_not_newer(connection: &mut SqliteConnection) -> Result<()> {
+    let sql = concat!("SELECT ", versions_sql!());
+    let row = sqlx::query(sql).fetch_one(connection).await?;
+    Versions::read(&row)?.check_not_newer()
+}
+
+/// What the tables and keys are made by.
+pub(super) struct Versions {
+    format: Option<u32>,
+    folding: Option<u32>,
+    layout: Option<u32>,
+}
+
+impl Versions {
+    /// From the first columns of a row.
+    pub(super) fn read(row: &SqliteRow) -> Result<Self> {
+        let version = |column: usize| -> Result<Option<u32>> {
+            let version: Option<i64> = row.try_get(column)?;
+            Ok(version.and_then(|version| u32::try_from(version).ok()))
+        };
+        Ok(Self {
+            format: version(0)?,
+            folding: version(1)?,
+            layout: version(2)?,
+        })
+    }
+
+    fn check_not_newer(&self) -> Result<()> {
+        for (found, supported) in [
+            (self.format, FORMAT),
+            (self.folding, FOLDING_VERSION),
+            (self.layout, LAYOUT_VERSION),
+        ] {
+            if let Some(found) = found
+                && found > supported
+            {
+                return Err(RepositoryErrorKind::NewerFormat { found, supported }.into());
+            }
         }
-        .into()),
-        Some(_) => Ok(()),
-        None => Err(Error::NoTables),
+        match self.format {
+            Some(_) => Ok(()),
+            None => Err(Error::NoTables),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.check_not_newer()?;
+        if self.format != Some(FORMAT) {
+            return Err(Error::NoTables);
+        }
+        if (self.folding, self.layout) != (Some(FOLDING_VERSION), Some(LAYOUT_VERSION)) {
+            return Err(RepositoryErrorKind::OutdatedIndexes.into());
+        }
+        Ok(())
     }
 }
 
@@ -124,13 +184,6 @@ pub(super) async fn has_tables(connection: &mut SqliteConnection) -> Result<bool
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'crm_meta'",
     );
     Ok(found.fetch_one(connection).await? > 0)
-}
-
-async fn version(connection: &mut SqliteConnection, name: &str) -> Result<Option<u32>> {
-    let found =
-        sqlx::query_scalar::<_, i64>("SELECT value FROM crm_meta WHERE name = ?").bind(name);
-    let found = found.fetch_optional(connection).await?;
-    Ok(found.and_then(|version| u32::try_from(version).ok()))
 }
 
 /// Notes what new tables are made by.

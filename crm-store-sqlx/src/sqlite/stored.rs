@@ -1,5 +1,6 @@
 //! What a commit reads, under the lock that it holds, before it writes.
 
+use super::schema::{Versions, versions_sql};
 use crate::check::{Stored, removed};
 use crate::error::Result;
 use crate::lead_row::{LEAD, lead_from_row};
@@ -27,8 +28,10 @@ pub(super) async fn tenant(
     tenant: &TenantId,
     commit: CommitId,
 ) -> Result<Option<Tenant>> {
-    let sql = "
-        SELECT
+    let sql = concat!(
+        "SELECT ",
+        versions_sql!(),
+        ",
             tenants.tenant,
             (SELECT max(version) FROM crm_lifecycles WHERE tenant = tenants.tenant),
             (
@@ -40,31 +43,35 @@ pub(super) async fn tenant(
             commits.fingerprint,
             commits.first_event,
             commits.last_event
-        FROM crm_tenants AS tenants
+        FROM (SELECT 1)
+        LEFT JOIN crm_tenants AS tenants ON tenants.name = ?1
         LEFT JOIN crm_commits AS commits ON commits.tenant = tenants.tenant AND commits.id = ?2
-        WHERE tenants.name = ?1
-    ";
+        "
+    );
     let found = sqlx::query(sql)
         .bind(tenant.as_str())
         .bind(commit.as_uuid().as_bytes().to_vec())
-        .fetch_optional(connection)
+        .fetch_one(connection)
         .await?;
-    let Some(found) = found else { return Ok(None) };
-    let lifecycle: Option<i64> = found.try_get(1)?;
-    let statuses: Vec<String> = serde_json::from_str(found.try_get(2)?)?;
+    Versions::read(&found)?.check()?;
+    let Some(number) = found.try_get(3)? else {
+        return Ok(None);
+    };
+    let lifecycle: Option<i64> = found.try_get(4)?;
+    let statuses: Vec<String> = serde_json::from_str(found.try_get(5)?)?;
     let statuses = statuses.iter().map(|slug| slug.parse());
-    let first: Option<i64> = found.try_get(4)?;
-    let last: Option<i64> = found.try_get(5)?;
+    let first: Option<i64> = found.try_get(7)?;
+    let last: Option<i64> = found.try_get(8)?;
     let done = match first.zip(last) {
         Some((first, last)) => {
-            let fingerprint: Option<&[u8]> = found.try_get(3)?;
+            let fingerprint: Option<&[u8]> = found.try_get(6)?;
             let fingerprint = fingerprint.map(id).transpose()?;
             Some((fingerprint.map(Fingerprint::from_bytes), first, last))
         }
         None => None,
     };
     Ok(Some(Tenant {
-        number: found.try_get(0)?,
+        number,
         lifecycle: lifecycle.map(read).transpose()?.map(Version::new),
         statuses: statuses
             .collect::<std::result::Result<_, _>>()

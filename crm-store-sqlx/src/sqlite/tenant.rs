@@ -41,6 +41,7 @@ pub(super) async fn list(
 /// Removes everything of a tenant. Leads go before the statuses they are in, the tenant last.
 pub(super) async fn erase(connection: &mut SqliteConnection, tenant: &TenantId) -> Result<()> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    super::schema::check_versions(&mut transaction).await?;
     if let Some(number) = number(&mut transaction, tenant).await? {
         let sql = "
             DELETE FROM crm_words       WHERE tenant = ?1;
