@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Call, Dropped, File, kind, numbered, verified};
+use common::{Call, Dropped, File, kind, numbered, repeats, verified};
 use crm_core::crm::Crm;
 use crm_core::lead::{LeadPatch, TenantId};
 use crm_core::query::LeadQuery;
@@ -190,7 +190,7 @@ async fn other_programs_read_leads_with_timestamps_and_names() {
 #[tokio::test]
 async fn dropping_a_shared_commit_at_any_await_leaves_the_transaction_as_it_is() {
     for polls in 1..=8 {
-        for _ in 0..10 {
+        for _ in 0..repeats() {
             let file = File::new();
             let (pool, leads, crm) = shared(&file).await;
             let plan = crm.plan_create(numbered(1)).await.unwrap();

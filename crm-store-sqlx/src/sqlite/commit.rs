@@ -5,6 +5,7 @@ use super::{SqliteRepository, is_outdated, is_refusal, lifecycle, stored};
 use crate::check::{Stored, removed, repeated};
 use crate::effect::Effects;
 use crate::error::{Error, Result};
+use crm_core::event::CommitId;
 use crm_core::lead::{LeadId, LeadStatus, TenantId};
 use crm_core::repository::{ChangeSet, Committed, RepositoryError};
 use sqlx::{Connection as _, SqliteConnection};
@@ -22,8 +23,8 @@ impl SqliteRepository {
     /// and commits it.
     ///
     /// If it fails or is dropped, nothing of the set was applied, and what the application did
-    /// before in its transaction still stands. One that is dropped in its last moment may have
-    /// been applied as a whole. After a failure of the disk or for lack of memory (SQLite's codes
+    /// before in its transaction still stands; for that sqlx's `command_buffer_size` must be three
+    /// at least, as it is by default. After a failure of the disk or for lack of memory (SQLite's codes
     /// 7, 10 and 13) SQLite may have ended the transaction itself, without what was done in it:
     /// give the transaction up, and send nothing more in it.
     ///
@@ -75,14 +76,14 @@ impl SqliteRepository {
 /// set: that ends the whole transaction, and what follows is committed statement by statement.
 struct Savepoint<'c> {
     connection: &'c mut SqliteConnection,
-    is_open: bool,
+    is_kept: bool,
 }
 
 impl<'c> Savepoint<'c> {
     const fn new(connection: &'c mut SqliteConnection) -> Self {
         Self {
             connection,
-            is_open: true,
+            is_kept: false,
         }
     }
 
@@ -90,22 +91,18 @@ impl<'c> Savepoint<'c> {
         let set = sqlx::raw_sql("SAVEPOINT crm_kit");
         set.execute(&mut *self.connection).await?;
         let done = apply(self.connection, tenant, changes).await?;
-        let release = sqlx::raw_sql("RELEASE crm_kit");
-        release.execute(&mut *self.connection).await?;
-        self.is_open = false;
+        self.is_kept = true;
         Ok(done)
     }
 }
 
 impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
-        if !self.is_open {
-            return;
-        }
         // The first poll puts a statement into the connection's queue, where it stays when nobody
         // waits for its outcome. If the savepoint was never set, or went with its transaction,
         // there is none of that name, and both fail without a trace.
-        for sql in ["ROLLBACK TO crm_kit", "RELEASE crm_kit"] {
+        let taken_back = (!self.is_kept).then_some("ROLLBACK TO crm_kit");
+        for sql in taken_back.into_iter().chain(["RELEASE crm_kit"]) {
             let sent = sqlx::raw_sql(sql).execute(&mut *self.connection);
             let _ = pin!(sent).poll(&mut Context::from_waker(Waker::noop()));
         }
@@ -129,17 +126,20 @@ pub(super) async fn commit(
 ) -> Result<Committed> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let done = apply(&mut transaction, tenant, changes).await?;
-    transaction.commit().await.map_err(|cause| {
-        let cause = Error::from(cause);
-        match &cause {
-            Error::Database(refused) if is_refusal(refused) => cause,
-            _ => Error::Doubtful {
-                commit: changes.commit(),
-                cause: Box::new(cause),
-            },
-        }
-    })?;
+    let committed = transaction.commit().await;
+    committed.map_err(|cause| of_commit(changes.commit(), cause))?;
     Ok(done)
+}
+
+/// What a failure of `COMMIT` itself is to its caller.
+fn of_commit(commit: CommitId, cause: sqlx::Error) -> Error {
+    match is_refusal(&cause) {
+        true => cause.into(),
+        false => Error::Doubtful {
+            commit,
+            cause: Box::new(cause.into()),
+        },
+    }
 }
 
 async fn apply(
@@ -193,4 +193,24 @@ async fn repeat(
     let ids: Vec<LeadId> = done.leads.iter().map(|(lead, _)| *lead).collect();
     let there = stored::there(connection, tenant, &ids).await?;
     repeated(done, again, &there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crm_core::repository::RepositoryErrorKind;
+    use crm_core::uuid::Uuid;
+
+    #[test]
+    fn a_commit_whose_connection_broke_is_in_doubt_and_may_be_repeated() {
+        let commit = CommitId::from_uuid(Uuid::nil());
+        for broken in [
+            sqlx::Error::WorkerCrashed,
+            std::io::Error::other("gone").into(),
+        ] {
+            let told = RepositoryError::from(of_commit(commit, broken));
+            assert_eq!(*told.kind(), RepositoryErrorKind::OutcomeUnknown { commit });
+            assert!(told.is_retryable());
+        }
+    }
 }

@@ -62,6 +62,12 @@ pub(crate) fn numbered(number: usize) -> NewLead {
         .value(Money::new(100, "USD").unwrap())
 }
 
+/// How often what may go wrong by chance is repeated; `CRM_TEST_LONG=1` asks for the long run.
+pub(crate) fn repeats() -> usize {
+    let is_long = std::env::var_os("CRM_TEST_LONG").is_some_and(|value| value == "1");
+    if is_long { 100 } else { 10 }
+}
+
 /// Leads, words, tags, counters and events must agree whatever happened.
 pub(crate) async fn verified(leads: &SqliteRepository) {
     let found = leads.verify().await.unwrap();
