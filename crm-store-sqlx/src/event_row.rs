@@ -116,7 +116,7 @@ impl<'a> EventRow<'a> {
             "deleted" => KindRecord::Deleted {
                 status: self.from_status.ok_or(DAMAGED)?,
             },
-            _ => return Err(DAMAGED),
+            _ => return Err(Error::Unsupported("an event of this kind")),
         };
         let fields: Vec<String> = match &self.fields {
             Some(fields) => serde_json::from_str(fields)?,

@@ -262,6 +262,38 @@ async fn a_database_of_another_encoding_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn tables_made_by_hand_in_another_encoding_are_refused() {
+    let file = File::new();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(file.path())
+        .create_if_missing(true)
+        .pragma("encoding", "'UTF-16le'");
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let sql = sqlx::AssertSqlSafe(SqliteRepository::schema_sql());
+    sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    let refused = kind(SqliteRepository::from_pool(pool).await);
+    assert!(
+        matches!(refused, Some(Kind::Unsupported { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn several_connections_to_databases_in_memory_of_their_own_are_refused() {
+    for (is_shared, most, expected) in [(false, 1, true), (false, 2, false), (true, 2, true)] {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(format!("file:several-{is_shared}-{most}"))
+            .in_memory(true)
+            .shared_cache(is_shared);
+        let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(most);
+        let pool = pool.connect_with(options).await.unwrap();
+        SqliteRepository::migrate(&pool).await.unwrap();
+        let opened = SqliteRepository::from_pool(pool).await;
+        assert_eq!(opened.is_ok(), expected, "{opened:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_tasks_may_open_a_new_database_at_once() {
     for _ in 0..5 {

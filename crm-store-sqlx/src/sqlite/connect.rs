@@ -5,8 +5,8 @@ use super::pool::{Patience, Pools};
 use super::{rebuild, schema};
 use crate::error::{Error, Result};
 use crm_core::repository::RepositoryError;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ impl SqliteBuilder {
         let database = self.database.as_str();
         let options = match database {
             ":memory:" => SqliteConnectOptions::from_str("sqlite::memory:")?,
-            url if url.starts_with("sqlite:") && url.contains("mode=") => {
+            url if url.starts_with("sqlite:") && has_mode(url) => {
                 SqliteConnectOptions::from_str(url)?
             }
             url if url.starts_with("sqlite:") => {
@@ -158,12 +158,23 @@ impl SqliteBuilder {
             SqliteDurability::Full => SqliteSynchronous::Full,
             SqliteDurability::Normal => SqliteSynchronous::Normal,
         };
+        // Without it macOS only hands the bytes to the disk's cache. Other systems ignore it.
+        let options = match self.durability {
+            SqliteDurability::Full => options.pragma("fullfsync", "ON"),
+            SqliteDurability::Normal => options,
+        };
         Ok(options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(self.busy_timeout.min(LONGEST))
             .foreign_keys(true))
     }
+}
+
+/// Whether a URL tells itself if the file must be there.
+fn has_mode(url: &str) -> bool {
+    let options = url.split_once('?').map_or("", |(_, options)| options);
+    options.split('&').any(|option| option.starts_with("mode="))
 }
 
 /// The longest time that SQLite counts: 24 days.
@@ -196,6 +207,19 @@ async fn connected(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> R
 async fn is_in_memory(pool: &SqlitePool) -> Result<bool> {
     let sql = "SELECT coalesce(file, '') = '' FROM pragma_database_list WHERE name = 'main'";
     Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
+}
+
+/// Refuses several connections of which each has its own database in memory.
+async fn check_is_one(pool: &SqlitePool) -> Result<()> {
+    if pool.options().get_max_connections() > 1 {
+        let mut another = pool.connect_options().connect().await?;
+        if !schema::has_tables(&mut another).await? {
+            return Err(Error::Unsupported(
+                "several connections to a database in memory that they do not share",
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl SqliteRepository {
@@ -244,7 +268,8 @@ impl SqliteRepository {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and `Other` if the tables are not there.
+    /// As [`open`](Self::open), `Other` if the tables are not there, and `Unsupported` if the pool
+    /// has several connections and each has a database in memory of its own.
     pub async fn from_pool(pool: SqlitePool) -> std::result::Result<Self, RepositoryError> {
         let pools = Pools {
             is_in_memory: is_in_memory(&pool).await?,
@@ -252,6 +277,9 @@ impl SqliteRepository {
             readers: pool,
         };
         schema::check(&pools).await?;
+        if pools.is_in_memory {
+            check_is_one(&pools.writer).await?;
+        }
         Ok(Self::over(pools))
     }
 
@@ -303,6 +331,15 @@ mod tests {
             .await
             .unwrap();
         SqliteRepository::open(&url).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_may_have_the_name_of_an_option() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mode=rw.db").display().to_string();
+        SqliteRepository::open(format!("sqlite:{path}"))
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -293,3 +293,22 @@ async fn matches_are_gathered_by_the_keys_of_a_filter() {
         }
     }
 }
+
+/// One table for each tag would be a join, and planning one of a hundred takes seconds.
+#[tokio::test]
+async fn many_tags_are_no_join_of_many_tables() {
+    let leads = SqliteRepository::open(":memory:").await.unwrap();
+    let mut connection = leads.pools.writer().await.unwrap();
+    let mut lines = Vec::new();
+    for tags in [3, 100] {
+        let query = (0..tags).fold(LeadQuery::new(), |query, tag| {
+            query.tag(format!("tag{tag}"))
+        });
+        query.check().unwrap();
+        let filter = query.filter();
+        let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
+        let way = ways(filter, Parts::of(filter)).remove(0);
+        lines.push(explained(&mut connection, listing.gather(way)).await.len());
+    }
+    assert_eq!(lines[0], lines[1]);
+}

@@ -7,7 +7,7 @@ use crate::value::{id, read};
 use crm_core::event::CommitId;
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
 use crm_core::repository::{Committed, Document, DocumentKey, Fingerprint};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 use std::collections::HashMap;
 
 /// How many ids go into one statement.
@@ -24,6 +24,21 @@ pub(super) async fn get(
             .into_iter()
             .collect());
     }
+    if ids.len() <= IDS {
+        return get_all(connection, tenant, ids).await;
+    }
+    // All of them as of one moment.
+    let mut moment = connection.begin_with("BEGIN").await?;
+    let found = get_all(&mut moment, tenant, ids).await?;
+    moment.commit().await?;
+    Ok(found)
+}
+
+async fn get_all(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    ids: &[LeadId],
+) -> Result<Vec<Lead>> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let mut sql = Sql::of(tenant);
@@ -32,7 +47,7 @@ pub(super) async fn get(
         sql.push(" AND id IN (");
         sql.bind_all(ids.iter().map(|id| id.as_bytes().to_vec()))
             .push(")");
-        for row in sql.fetch_all(connection).await? {
+        for row in sql.fetch_all(&mut *connection).await? {
             let lead = lead_from_row!(&row);
             found.insert(lead.id, lead);
         }

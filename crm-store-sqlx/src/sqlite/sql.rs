@@ -12,12 +12,18 @@ use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type
 /// The tenant's number. There may be none, and then nothing is found.
 pub(super) const TENANT: &str = "(SELECT tenant FROM crm_tenants WHERE name = ?1)";
 
+/// Statements whose lists are longer are not kept prepared: those of any length would push out
+/// all others.
+const KEPT: usize = 4;
+
 /// A statement about a tenant, whose name is the first parameter.
 pub(super) struct Sql {
     text: String,
     arguments: SqliteArguments,
     count: usize,
     failed: bool,
+    /// Whether it has a list of so many parameters that the same is seldom asked again.
+    is_rare: bool,
 }
 
 impl Sql {
@@ -29,6 +35,7 @@ impl Sql {
             arguments,
             count: 1,
             failed,
+            is_rare: false,
         }
     }
 
@@ -59,6 +66,7 @@ impl Sql {
                 self.push(", ");
             }
             self.bind(value);
+            self.is_rare |= place >= KEPT;
         }
         self
     }
@@ -71,6 +79,7 @@ impl Sql {
             return Err(Error::Unsupported("a value of this size"));
         }
         let query = sqlx::query_with(AssertSqlSafe(self.text), self.arguments);
+        let query = query.persistent(!self.is_rare);
         Ok(query.fetch_all(connection).await?)
     }
 
