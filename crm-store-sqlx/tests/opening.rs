@@ -7,7 +7,7 @@ mod common;
 use common::{File, kind, numbered, verified};
 use crm_core::crm::Crm;
 use crm_core::lead::TenantId;
-use crm_core::query::LeadQuery;
+use crm_core::query::{LeadQuery, Limit};
 use crm_core::repository::{Repository, RepositoryErrorKind as Kind};
 use crm_store_sqlx::SqliteRepository;
 use crm_store_sqlx::sqlx::{self, SqlitePool};
@@ -374,4 +374,22 @@ async fn a_busy_database_is_unavailable_and_then_goes_on() {
     leads.commit(&TenantId::DEFAULT, &plan).await.unwrap();
     assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 2);
     verified(&leads).await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_kind_that_is_not_known_is_not_called_damage() {
+    let file = File::new();
+    let leads = file.open().await;
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    crm.create(numbered(1)).await.unwrap();
+    let sql = "
+        PRAGMA ignore_check_constraints = ON;
+        UPDATE crm_events SET kind = 'merged';
+    ";
+    sqlx::raw_sql(sql)
+        .execute(&file.pool(1).await)
+        .await
+        .unwrap();
+    let told = kind(leads.events(&TenantId::DEFAULT, None, Limit::DEFAULT).await);
+    assert!(matches!(told, Some(Kind::Unsupported { .. })), "{told:?}");
 }
