@@ -179,11 +179,12 @@ pub(crate) fn halves(number: i128) -> (i64, i64) {
 }
 
 /// The number that two halves stand for.
+#[cfg(any(feature = "sqlite", test))]
 pub(crate) fn whole(high: i64, low: i64) -> i128 {
     i128::from(high) * WHOLE + i128::from(low)
 }
 
-const WHOLE: i128 = 1_000_000_000_000_000_000;
+pub(crate) const WHOLE: i128 = 1_000_000_000_000_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,10 @@ pub(crate) enum Error {
         #[source]
         cause: Box<Error>,
     },
+    /// Somebody else did the same at the same time.
+    #[cfg(feature = "postgres")]
+    #[error("others were faster")]
+    Overtaken,
     #[error("the database lacks tables of crm-kit: run `migrate` first")]
     NoTables,
     /// The application's transaction read before others wrote.
@@ -45,6 +49,8 @@ pub(crate) enum Error {
 pub(crate) enum Meaning {
     /// Others are working; nothing was done, and the same may succeed in a moment.
     Busy,
+    /// The server cannot be reached, or no more. What was not committed was not done.
+    Lost,
     /// What is stored cannot be read.
     Corrupt,
     /// Anything else.
@@ -80,6 +86,8 @@ impl From<serde_json::Error> for Error {
 impl Error {
     pub(crate) fn meaning(&self) -> Meaning {
         let database = match self {
+            #[cfg(feature = "postgres")]
+            Self::Overtaken => return Meaning::Busy,
             Self::Database(error) => error,
             Self::Migrate(
                 sqlx::migrate::MigrateError::Execute(error)
@@ -90,6 +98,7 @@ impl Error {
         match database {
             sqlx::Error::Database(error) => meaning_of(error.as_ref()),
             sqlx::Error::PoolTimedOut => Meaning::Busy,
+            sqlx::Error::Io(_) => Meaning::Lost,
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Meaning::Corrupt,
             _ => Meaning::Failed,
         }
@@ -106,6 +115,10 @@ fn meaning_of(error: &dyn sqlx::error::DatabaseError) -> Meaning {
     if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
         return crate::sqlite::meaning_of(error);
     }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return crate::postgres::meaning_of(error);
+    }
     let _ = error;
     Meaning::Failed
 }
@@ -118,7 +131,7 @@ impl From<Error> for RepositoryError {
             #[cfg(feature = "sqlite")]
             Error::Outdated(_) => Kind::Other,
             Error::Database(_) | Error::Migrate(_) => match error.meaning() {
-                Meaning::Busy => Kind::Unavailable,
+                Meaning::Busy | Meaning::Lost => Kind::Unavailable,
                 Meaning::Corrupt => Kind::Corrupt {
                     what: "the database",
                 },
@@ -128,6 +141,8 @@ impl From<Error> for RepositoryError {
             Error::Record(_) => Kind::Other,
             Error::Damaged(what) => Kind::Corrupt { what },
             Error::Unsupported(what) => Kind::Unsupported { what },
+            #[cfg(feature = "postgres")]
+            Error::Overtaken => Kind::Unavailable,
             Error::Doubtful { commit, .. } => Kind::OutcomeUnknown { commit: *commit },
         };
         match error {

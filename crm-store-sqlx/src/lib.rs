@@ -1,6 +1,6 @@
 #![doc = include_str!("docs.md")]
 // Without a database there is nothing here.
-#![cfg(feature = "sqlite")]
+#![cfg(any(feature = "postgres", feature = "sqlite"))]
 
 mod check;
 mod effect;
@@ -9,10 +9,16 @@ mod event_row;
 mod lead_row;
 mod migrate;
 mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod value;
 mod verified;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresBuilder, PostgresRepository};
+#[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteBuilder, SqliteDurability, SqliteRepository};
 pub use verified::{Fault, Verified};
 

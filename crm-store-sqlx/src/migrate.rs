@@ -29,6 +29,7 @@ pub(crate) async fn run<C: Migrate>(connection: &mut C, steps: &[Step]) -> Resul
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.dangerous_set_table_name(TABLE);
+    migrator.set_locking(false);
     // A newer version of this crate may have been here; the format tells whether that matters.
     migrator.set_ignore_missing(true);
     migrator.run_direct(None, connection, false).await?;

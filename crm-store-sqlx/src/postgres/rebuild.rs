@@ -1,0 +1,113 @@
+//! Making the keys anew that leads are sorted, found and counted by.
+
+use super::PostgresRepository;
+use super::commit::BEGIN;
+use super::pool::{Lent, Patience};
+use super::schema::{has_tables, keep_versions};
+use super::verify::leads_after;
+use super::write::Writer;
+use crate::effect::{Difference, tag_rows, word_rows};
+use crate::error::{Error, Result};
+use crate::lead_row::{Column, LeadRow, lead_from_row};
+use crm_core::index::{IndexKey, counter_changes};
+use crm_core::lead::Lead;
+use crm_core::repository::RepositoryError;
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
+use std::collections::BTreeMap;
+
+/// The columns that are made of others.
+const MADE: [Column; 5] = [
+    Column::NameSort,
+    Column::CompanySort,
+    Column::EmailSort,
+    Column::EmailKey,
+    Column::Words,
+];
+
+impl PostgresRepository {
+    /// Makes the keys anew that leads are sorted, found and counted by: after a change of the rules
+    /// by which texts are folded, when opening answers `OutdatedIndexes`, or when
+    /// [`verify`](Self::verify) found them wrong.
+    ///
+    /// It is one transaction: others read what was there before, and write only when it is done,
+    /// which takes minutes for a million leads. If it is interrupted, nothing was changed.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a lead cannot be read, or a failing database.
+    pub async fn rebuild_indexes(pool: &PgPool) -> std::result::Result<(), RepositoryError> {
+        Ok(rebuild(pool).await?)
+    }
+}
+
+pub(super) async fn rebuild(pool: &PgPool) -> Result<()> {
+    let mut patience = Patience::default();
+    loop {
+        let rebuilt = async {
+            let mut lent = Lent::from(pool).await?;
+            let done = rebuild_all(lent.connection()).await;
+            lent.settle(&done);
+            done
+        };
+        match rebuilt.await {
+            Err(error) if patience.allows_another(&error).await => {}
+            done => return done,
+        }
+    }
+}
+
+async fn rebuild_all(connection: &mut PgConnection) -> Result<()> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    if !has_tables(&mut transaction).await? {
+        return Err(Error::NoTables);
+    }
+    for sql in [
+        // Commits lock rows of the first, and whoever folds writes the others; readers go on.
+        "LOCK TABLE crm_tenants IN EXCLUSIVE MODE",
+        "LOCK TABLE crm_deltas, crm_counters IN EXCLUSIVE MODE",
+        "DELETE FROM crm_words",
+        "DELETE FROM crm_tags",
+        "DELETE FROM crm_counters",
+        "DELETE FROM crm_deltas",
+    ] {
+        sqlx::query(sql).execute(&mut *transaction).await?;
+    }
+    let tenants: Vec<i64> = sqlx::query_scalar("SELECT tenant FROM crm_tenants")
+        .fetch_all(&mut *transaction)
+        .await?;
+    for tenant in tenants {
+        rebuild_tenant(&mut transaction, tenant).await?;
+    }
+    keep_versions(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn rebuild_tenant(connection: &mut PgConnection, tenant: i64) -> Result<()> {
+    let mut sums: BTreeMap<IndexKey, i128> = BTreeMap::new();
+    let mut after = Vec::new();
+    loop {
+        let rows = leads_after(connection, tenant, &after).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.try_get::<&[u8], _>("id")?.to_vec();
+        let leads = rows.iter().map(|row| Ok(lead_from_row!(row)));
+        let leads: Vec<Lead> = leads.collect::<Result<_>>()?;
+
+        let mut made = Vec::with_capacity(leads.len());
+        let (mut words, mut tags) = (Difference::none(), Difference::none());
+        for lead in &leads {
+            let row = LeadRow::of(lead);
+            words.put.extend(word_rows(Some(lead), row.words()));
+            made.push(row);
+            tags.put.extend(tag_rows(Some(lead)));
+            for change in counter_changes(None, Some(lead)) {
+                *sums.entry(change.key).or_default() += change.delta;
+            }
+        }
+        words.sort();
+        tags.sort();
+        let mut writer = Writer::new(connection, tenant);
+        writer.rebuilt(&made, &MADE, &words, &tags).await?;
+    }
+    Writer::new(connection, tenant).counters(&sums).await
+}
