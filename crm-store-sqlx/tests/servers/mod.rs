@@ -98,3 +98,9 @@ pub(crate) async fn run(pool: &PgPool, sql: String) {
     let query = sqlx::raw_sql(AssertSqlSafe(sql));
     query.execute(pool).await.unwrap();
 }
+
+/// Leads, words, tags, counters and events must agree whatever happened.
+pub(crate) async fn verified(leads: &PostgresRepository) {
+    let found = leads.verify().await.unwrap();
+    assert!(found.is_clean(), "{:?}", found.faults);
+}

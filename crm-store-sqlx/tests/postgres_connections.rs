@@ -1,0 +1,150 @@
+//! On PostgreSQL: connections that are cut at the worst moment.
+
+#![cfg(test)]
+
+mod common;
+mod servers;
+
+use common::numbered;
+use crm_core::crm::Crm;
+use crm_core::lead::TenantId;
+use crm_core::query::{LeadQuery, Limit};
+use crm_core::repository::{HistoryQuery, Repository, RepositoryErrorKind};
+use crm_store_sqlx::PostgresRepository;
+use crm_store_sqlx::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use servers::{Schema, verified};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
+
+/// What becomes of the next connection that commits.
+const KEPT: u8 = 0;
+const CUT_BEFORE: u8 = 1;
+const CUT_AFTER: u8 = 2;
+
+/// Stands between a pool and the server.
+struct Proxy {
+    port: u16,
+    fate: Arc<AtomicU8>,
+    cut: broadcast::Sender<()>,
+}
+
+impl Proxy {
+    async fn before(host: String, port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            fate: Arc::new(AtomicU8::new(KEPT)),
+            cut: broadcast::channel(1).0,
+        };
+        let (fate, cut) = (Arc::clone(&proxy.fate), proxy.cut.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
+                let (fate, mut cut) = (Arc::clone(&fate), cut.subscribe());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = forward(client, server, &fate) => {}
+                        _ = cut.recv() => {}
+                    }
+                });
+            }
+        });
+        proxy
+    }
+}
+
+/// Until one side ends, or a commit meets its fate. Both sockets are closed then.
+async fn forward(mut client: TcpStream, mut server: TcpStream, fate: &AtomicU8) {
+    let (mut up, mut down) = ([0; 16_384], [0; 16_384]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut up) => {
+                let Ok(length @ 1..) = read else { return };
+                let sent = &up[..length];
+                let is_commit = sent.windows(7).any(|bytes| bytes == b"COMMIT\0");
+                let fate = if is_commit { fate.swap(KEPT, Ordering::SeqCst) } else { KEPT };
+                if fate == CUT_BEFORE || server.write_all(sent).await.is_err() {
+                    return;
+                }
+                if fate == CUT_AFTER {
+                    // The reply, which the client never gets.
+                    let _ = server.read(&mut down).await;
+                    return;
+                }
+            }
+            read = server.read(&mut down) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&down[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn through(schema: &Schema) -> (Proxy, PostgresRepository) {
+    PostgresRepository::migrate(&schema.pool(1).await)
+        .await
+        .unwrap();
+    let options = PgConnectOptions::from_str(&schema.url()).unwrap();
+    let host = options.get_host().to_owned();
+    let proxy = Proxy::before(host, options.get_port()).await;
+    let options = options.host("127.0.0.1").port(proxy.port);
+    let pool = PgPoolOptions::new()
+        .max_connections(2)
+        .test_before_acquire(false);
+    let pool = pool.connect_with(options).await.unwrap();
+    let leads = PostgresRepository::from_pool(pool).await.unwrap();
+    (proxy, leads)
+}
+
+#[test]
+fn a_commit_whose_reply_is_lost_can_be_repeated_and_is_made_once() {
+    Schema::test(async |schema| {
+        let (proxy, leads) = through(&schema).await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        crm.create(numbered(0)).await.unwrap();
+        let tenant = &TenantId::DEFAULT;
+        for round in 0..200u64 {
+            let fate = if round % 2 == 0 {
+                CUT_BEFORE
+            } else {
+                CUT_AFTER
+            };
+            let plan = crm.plan_create(numbered(1)).await.unwrap();
+            let lead = plan.leads().next().unwrap().id;
+            proxy.fate.store(fate, Ordering::SeqCst);
+            let cut = leads.commit(tenant, &plan).await.unwrap_err();
+            let commit = plan.commit();
+            assert_eq!(*cut.kind(), RepositoryErrorKind::OutcomeUnknown { commit });
+            // The same connections go on, without any help.
+            leads.commit(tenant, &plan).await.unwrap();
+            assert!(leads.committed(tenant, commit).await.unwrap().is_some());
+            let history = leads.history(tenant, lead, &HistoryQuery::new()).await;
+            assert_eq!(history.unwrap().items.len(), 1);
+            assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), round + 2);
+        }
+        let feed = leads.events(tenant, None, Limit::MAX).await.unwrap();
+        assert_eq!(feed.events.len(), 201);
+        verified(&leads).await;
+    });
+}
+
+#[test]
+fn connections_that_were_cut_are_replaced_unaided() {
+    Schema::test(async |schema| {
+        let (proxy, leads) = through(&schema).await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        for round in 1..=10 {
+            let _ = proxy.cut.send(());
+            crm.create(numbered(0)).await.unwrap();
+            let _ = proxy.cut.send(());
+            assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), round);
+        }
+        verified(&leads).await;
+    });
+}
