@@ -7,7 +7,7 @@ use crate::lead_row::{LEAD, lead_from_row};
 use crate::plan::{Keys, Parts, Way, shelves};
 use crm_core::index::Counter;
 use crm_core::lead::{Lead, LeadStatus, TenantId};
-use crm_core::query::{Direction, LeadFilter, LeadQuery, Page, Position, SortBy};
+use crm_core::query::{Assignee, Direction, LeadFilter, LeadQuery, Page, Position, SortBy};
 use sqlx::postgres::PgRow;
 
 /// A query that is being answered.
@@ -104,6 +104,12 @@ impl<'a> Listing<'a> {
             Keys::Word(_) => {}
         }
         sql.push("\nORDER BY ");
+        let is_nobodys = matches!(self.filter().assignee, Some(Assignee::Nobody));
+        if is_nobodys && way.covers.contains(Parts::ASSIGNEE) {
+            // PostgreSQL does not see that a column that is NULL is the same in all rows, and would
+            // take another index for the order.
+            sql.push("assigned_to").push(self.direction()).push(", ");
+        }
         self.push_order(sql, "");
         self.push_limit(sql);
     }

@@ -9,6 +9,8 @@ mod fold;
 mod keys;
 mod lifecycle;
 mod list;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod read;
 mod rebuild;

@@ -135,6 +135,12 @@ impl Sql {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text.insert_str(0, "EXPLAIN ");
+        self
+    }
+
     /// The keys of a way: `FROM … WHERE …`.
     pub(super) fn push_keys(&mut self, way: Way, filter: &LeadFilter) -> &mut Self {
         match way.keys {
