@@ -13,6 +13,8 @@ const KNOWN: &[&str] = &[
     "sled:PATH",
     #[cfg(feature = "sqlite")]
     "sqlite:PATH",
+    #[cfg(feature = "postgres")]
+    "postgres://…",
 ];
 
 /// Opens the storage that a URL names, with its defaults:
@@ -22,6 +24,7 @@ const KNOWN: &[&str] = &[
 /// | `memory:` | [`MemoryRepository`], empty | |
 /// | `sled:PATH` | `SledRepository`, in the directory `PATH`, which is made if it is missing | `sled` |
 /// | `sqlite:PATH` | `SqliteRepository`, in the file `PATH`, which is made if it is missing | `sqlite` |
+/// | `postgres://…`, `postgresql://…` | `PostgresRepository`, in the database of a server; its tables are made if they are missing | `postgres` |
 ///
 /// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`. One
 /// that begins with `//` is refused: `sled://leads.sled` would be in the root directory.
@@ -54,6 +57,11 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
         #[cfg(feature = "sqlite")]
         Some(("sqlite", path)) if !path.is_empty() => {
             let opened = crm_store_sqlx::SqliteRepository::open(url).await;
+            Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
+        }
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+            let opened = crm_store_sqlx::PostgresRepository::open(url).await;
             Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
         }
         _ => Err(ConnectError::UnknownUrl),
@@ -109,7 +117,8 @@ mod tests {
             "",
             "memory",
             "memory:x",
-            "postgres://me:secret@host",
+            "mysql://me:secret@host",
+            "postgres:leads",
             "sled",
             "sled:",
             "sqlite",

@@ -11,7 +11,7 @@ use crm_core::lead::TenantId;
 use crm_core::query::{LeadQuery, Limit};
 use crm_core::repository::{HistoryQuery, Repository, RepositoryErrorKind};
 use crm_store_sqlx::PostgresRepository;
-use crm_store_sqlx::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use crm_store_sqlx::sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use servers::{Schema, verified};
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -93,6 +93,8 @@ async fn through(schema: &Schema) -> (Proxy, PostgresRepository) {
     let options = PgConnectOptions::from_str(&schema.url()).unwrap();
     let host = options.get_host().to_owned();
     let proxy = Proxy::before(host, options.get_port()).await;
+    // The proxy reads what is sent.
+    let options = options.ssl_mode(PgSslMode::Disable);
     let options = options.host("127.0.0.1").port(proxy.port);
     let pool = PgPoolOptions::new()
         .max_connections(2)
