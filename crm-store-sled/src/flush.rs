@@ -272,9 +272,10 @@ mod tests {
                             let ticket = flusher.take();
                             let mut waits = pin!(flusher.wait(ticket));
                             let mut context = Context::from_waker(Waker::noop());
-                            let _ = waits.as_mut().poll(&mut context);
+                            // Another's flush may have served it already.
+                            let is_served = waits.as_mut().poll(&mut context).is_ready();
                             flusher.flush();
-                            if number % 3 > 0 {
+                            if number % 3 > 0 && !is_served {
                                 pollster::block_on(waits).unwrap();
                             }
                         }
