@@ -51,7 +51,7 @@ impl Draft {
         self.writes.len()
     }
 
-    pub(crate) fn insert(&mut self, table: Table, key: Vec<u8>, value: impl Into<IVec>) {
+    pub(crate) fn insert(&mut self, table: Table, key: impl Into<IVec>, value: impl Into<IVec>) {
         self.head.add(table, 1);
         self.writes.push(Write {
             table,

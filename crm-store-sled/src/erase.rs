@@ -148,7 +148,7 @@ impl Store {
             after: None,
         });
         transact_alone(&self.tables, writes)?;
-        self.flusher.count_one();
+        self.flusher.count(1);
         Ok(())
     }
 

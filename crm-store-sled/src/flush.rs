@@ -26,6 +26,7 @@ pub(crate) struct Ticket(u64);
 struct Shared {
     durability: Durability,
     longest_wait: Duration,
+    sync_delay: Duration,
     disk: Disk,
     state: Mutex<State>,
     /// Why nothing is promised any more: after a failure nobody knows what is on disk. Set while the
@@ -60,6 +61,7 @@ impl Flusher {
         Self(Arc::new(Shared {
             durability: options.durability,
             longest_wait: options.longest_wait,
+            sync_delay: options.sync_delay,
             disk,
             state: Mutex::new(State {
                 made,
@@ -86,9 +88,9 @@ impl Flusher {
         Error::Failed(failed)
     }
 
-    /// Notes that one more commit was made.
-    pub(crate) fn count_one(&self) {
-        self.0.state.lock().made += 1;
+    /// Notes that more commits were made.
+    pub(crate) fn count(&self, commits: u64) {
+        self.0.state.lock().made += commits;
     }
 
     /// How many commits there should be.
@@ -111,6 +113,12 @@ impl Flusher {
     /// The last ticket taken.
     pub(crate) fn last(&self) -> Ticket {
         Ticket(self.0.state.lock().taken)
+    }
+
+    /// How many tickets were taken.
+    #[cfg(test)]
+    pub(crate) fn tickets(&self) -> u64 {
+        self.0.state.lock().taken
     }
 
     /// How often it was flushed.
@@ -199,7 +207,13 @@ impl Shared {
                 (state.taken, state.made)
             };
             let flushed = guard::caught(|| match self.durability {
-                Durability::Fsynced => self.disk.sync(made),
+                Durability::Fsynced => {
+                    let synced = self.disk.sync(made);
+                    if !self.sync_delay.is_zero() {
+                        std::thread::sleep(self.sync_delay);
+                    }
+                    synced
+                }
                 Durability::Flushed | Durability::Buffered => self.disk.flush(),
             });
             let mut state = self.state.lock();

@@ -6,7 +6,7 @@
 //! erasing     tenant [lead]                   →
 //! leads       tenant lead                     → record
 //! keys        tenant index key                →
-//! counters    tenant counter key              → i128
+//! counters    tenant row [part]               → counters of one assignee
 //! events      tenant position                 → record
 //! history     tenant lead version             → position
 //! commits     tenant commit                   → record

@@ -2,6 +2,7 @@
 
 mod commit;
 mod count;
+mod counters;
 mod disk;
 mod draft;
 mod erase;

@@ -14,6 +14,10 @@ use sled::IVec;
 /// raises it, and keeps reading the ones before.
 pub(crate) const FORMAT: u32 = 1;
 
+/// How counters are stored. Counters are made from the leads, as the indexes are, so whoever changes
+/// this raises its number, and stores that have it otherwise ask to be rebuilt.
+const COUNTERS_VERSION: u32 = 2;
+
 const FORMAT_KEY: &[u8] = b"format";
 const INDEXES_KEY: &[u8] = b"indexes";
 const OPENED_KEY: &[u8] = b"opened";
@@ -78,7 +82,7 @@ pub(crate) fn describe() -> Vec<Write> {
 }
 
 fn current_indexes() -> Vec<u8> {
-    let versions = [LAYOUT_VERSION, FOLDING_VERSION];
+    let versions = [LAYOUT_VERSION, FOLDING_VERSION, COUNTERS_VERSION];
     versions.into_iter().flat_map(u32::to_be_bytes).collect()
 }
 

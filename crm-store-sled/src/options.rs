@@ -54,6 +54,8 @@ pub struct SledBuilder {
     pub(crate) cache_bytes: u64,
     /// How long a flush is put off while further commits are being made.
     pub(crate) longest_wait: Duration,
+    /// How much longer the disk is made to take for each sync.
+    pub(crate) sync_delay: Duration,
 }
 
 /// 256 MiB.
@@ -70,6 +72,7 @@ impl SledBuilder {
             check: OpenCheck::Counts,
             cache_bytes: CACHE,
             longest_wait: LONGEST_WAIT,
+            sync_delay: Duration::ZERO,
         }
     }
 
@@ -96,6 +99,14 @@ impl SledBuilder {
         } else {
             bytes
         };
+        self
+    }
+
+    /// For benchmarks: each sync takes so much longer, as on a slower disk.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn sync_delay(mut self, delay: Duration) -> Self {
+        self.sync_delay = delay;
         self
     }
 

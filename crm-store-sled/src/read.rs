@@ -1,11 +1,12 @@
 //! Answering: lists, totals, histories and the feed of one tenant.
 
+use crate::counters::row_of;
 use crate::error::{Error, Result, disagrees};
-use crate::key::{last_number, rest};
+use crate::key::last_number;
 use crate::reader::Reader;
 use crate::store::Store;
 use crate::table::Table;
-use crate::value::{self, sum_of};
+use crate::value;
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
 use crm_core::index::{self, Counter, FindError, Measure, Shelf};
 use crm_core::lead::{Currency, Lead, LeadId, LeadStatus, TenantId, UserId, Version};
@@ -89,18 +90,19 @@ impl Reader<'_> {
 
     pub(crate) fn status_totals(&self, assigned_to: Option<&UserId>) -> Result<Vec<StatusTotals>> {
         self.store.check_indexes()?;
-        let assignee = assigned_to.cloned().map(Assignee::User);
-        let (from, to) = Counter::per_status(Shelf::Active, assignee.as_ref());
-        let range = (self.number.key(&[&from]), self.number.key(&[&to]));
+        let row = row_of(Counter {
+            shelf: Shelf::Active,
+            assignee: assigned_to.cloned().map(Assignee::User),
+            status: None,
+            measure: Measure::Leads,
+        });
         let mut totals: BTreeMap<LeadStatus, (u64, Vec<(Currency, i128)>)> = BTreeMap::new();
-        for entry in self.store.tables.range(Table::Counters, range) {
-            let (key, sum) = entry?;
-            let sum = sum_of(&sum)?;
+        for (key, sum) in self.store.row(self.number, &row)?.iter() {
             let Some(Counter {
                 status: Some(status),
                 measure,
                 ..
-            }) = Counter::from_key(rest(&key))
+            }) = Counter::from_key(key)
             else {
                 continue;
             };

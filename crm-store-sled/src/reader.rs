@@ -5,7 +5,7 @@ use crate::key::{TenantNumber, rest};
 use crate::lock::Held;
 use crate::store::{Known, Store};
 use crate::table::Table;
-use crate::value::{self, sum_of};
+use crate::value;
 use crm_core::index::{IndexKey, IndexReader};
 use crm_core::lead::{Lead, LeadId, TenantId};
 use crm_core::record;
@@ -140,10 +140,6 @@ impl<'s> IndexReader for Reader<'s> {
     }
 
     fn counter(&self, key: &IndexKey) -> Result<i128> {
-        let sum = self
-            .store
-            .tables
-            .get(Table::Counters, &self.number.key(&[key]))?;
-        sum.map_or(Ok(0), |sum| sum_of(&sum))
+        self.store.counter(self.number, key)
     }
 }

@@ -10,8 +10,7 @@ use crate::meta;
 use crate::store::Store;
 use crate::table::{Head, Table};
 use crate::transaction::{Ending, transact, transact_alone};
-use crate::value::{self, sum_of};
-use crm_core::index::IndexKey;
+use crate::value;
 use crm_core::record;
 use crm_core::repository::RepositoryError;
 use std::collections::BTreeMap;
@@ -120,27 +119,5 @@ impl Store {
             }
             after = Bound::Excluded(last);
         }
-    }
-
-    /// Writes down what is added to counters.
-    pub(crate) fn draft_sums(
-        &self,
-        sums: BTreeMap<IndexKey, i128>,
-        draft: &mut Draft,
-    ) -> Result<()> {
-        for (key, delta) in sums {
-            if delta == 0 {
-                continue;
-            }
-            let key = draft.tenant.key(&[&key]);
-            match self.tables.get(Table::Counters, &key)? {
-                None => draft.insert(Table::Counters, key, &delta.to_be_bytes()),
-                Some(sum) => match sum_of(&sum)?.saturating_add(delta) {
-                    0 => draft.remove(Table::Counters, key),
-                    sum => draft.replace(Table::Counters, key, &sum.to_be_bytes()),
-                },
-            }
-        }
-        Ok(())
     }
 }

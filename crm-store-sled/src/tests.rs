@@ -4,10 +4,12 @@ use crate::error::Error;
 use crate::table::Table;
 use crate::{Durability, SledRepository};
 use crm_core::crm::Crm;
-use crm_core::lead::{NewLead, TenantId};
+use crm_core::lead::{LeadStatus, NewLead, TenantId};
 use crm_core::memory::MemoryRepository;
 use crm_core::query::LeadQuery;
-use crm_core::repository::{Applied, ChangeSet, Repository, RepositoryErrorKind};
+use crm_core::repository::{
+    Applied, ChangeSet, Committed, Repository, RepositoryError, RepositoryErrorKind,
+};
 use pollster::block_on;
 use std::error::Error as _;
 use std::io;
@@ -74,6 +76,94 @@ fn sixty_four_commits_that_wait_together_share_one_flush() {
         }
         assert_eq!(repository.flushes() - before, 1);
     }
+}
+
+/// Commits that meet in the queue, in this order; what each was answered, and how many transactions
+/// they took.
+fn met(repository: &SledRepository, sets: &[ChangeSet]) -> (Vec<Answer>, u64) {
+    let before = repository.store.flusher.tickets();
+    let held = repository.store.hold();
+    // The first one is taken by a thread, and waits on it.
+    let mut commits: Vec<_> = sets
+        .iter()
+        .map(|set| repository.commit(&TENANT, set))
+        .collect();
+    for commit in &mut commits {
+        assert!(poll(commit).is_pending());
+    }
+    drop(held);
+    let answers = commits.into_iter().map(block_on).collect();
+    assert!(block_on(repository.verify()).unwrap().is_clean());
+    (answers, repository.store.flusher.tickets() - before)
+}
+
+type Answer = Result<Committed, RepositoryError>;
+
+#[test]
+fn commits_that_wait_together_share_transactions() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let (first, others) = creations(64);
+    block_on(repository.commit(&TENANT, &first)).unwrap();
+    let (answers, transactions) = met(&repository, &others);
+    for (answer, set) in answers.iter().zip(&others) {
+        let committed = answer.as_ref().unwrap();
+        assert_eq!(*committed, set.outcome());
+    }
+    // Sixteen in each, but for the first, which was taken before all others had come.
+    assert!((4..=5).contains(&transactions), "{transactions}");
+    let count = block_on(repository.count(&TENANT, LeadQuery::new().filter())).unwrap();
+    assert_eq!(count, 65);
+}
+
+#[test]
+fn of_commits_that_wait_together_each_is_answered_for_itself() {
+    let (_directory, repository) = patient(Durability::Fsynced);
+    let memory = MemoryRepository::new();
+    let crm = block_on(Crm::open(memory.clone())).unwrap();
+    let plan = || {
+        let new = NewLead::new("John", "Doe", "john@example.com").unwrap();
+        block_on(crm.plan_create(new)).unwrap()
+    };
+    let both = |set: &ChangeSet| {
+        block_on(memory.commit(&TENANT, set)).unwrap();
+        block_on(repository.commit(&TENANT, set)).unwrap();
+    };
+    let first = plan();
+    both(&first);
+    let lead = first.leads().next().unwrap().id;
+    let move_to = |status| block_on(crm.plan_transition(lead, status)).unwrap();
+    let (stale, moved) = (move_to(LeadStatus::LOST), move_to(LeadStatus::CONTACTED));
+    block_on(memory.commit(&TENANT, &moved)).unwrap();
+    let moved_again = move_to(LeadStatus::QUALIFIED);
+    let new = plan();
+    // The same commit twice, and two that are made before; one lead changed twice, and once by
+    // somebody who does not know of it.
+    let sets = [
+        plan(),
+        new.clone(),
+        first,
+        new,
+        moved,
+        moved_again,
+        stale,
+        plan(),
+    ];
+    let (answers, _) = met(&repository, &sets);
+    let told: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Ok(committed) => Ok(committed.applied),
+            Err(error) => Err(error.kind()),
+        })
+        .collect();
+    let now = Ok(Applied::Now);
+    let before = Ok(Applied::Before);
+    assert_eq!(told[..6], [now, now, before, before, now, now]);
+    assert!(
+        matches!(told[6], Err(RepositoryErrorKind::Conflict { .. })),
+        "{told:?}"
+    );
+    assert_eq!(told[7], now);
 }
 
 #[test]

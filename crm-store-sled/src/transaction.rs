@@ -19,7 +19,7 @@ use std::cell::Cell;
 pub(crate) enum Ending {
     /// Everything is written.
     Made,
-    /// Something was changed since it was read; nothing is written.
+    /// Something was changed since it was read, or the commit was made before; nothing is written.
     Changed,
 }
 
@@ -97,8 +97,9 @@ fn write_one(
         (Before::Absent, None) | (Before::Present, Some(_)) => return Ok(()),
         (Before::Exactly(known), Some(old)) if *known == old => return Ok(()),
         (Before::Exactly(_), _) => Abort::Changed,
-        // A head or tenant that was not there when it was looked for.
+        // A head or tenant that was not there when it was looked for, or a commit that was not.
         (Before::Absent, Some(_)) if write.table <= Table::Heads => Abort::Changed,
+        (Before::Absent, Some(_)) if write.table == Table::Commits => Abort::Changed,
         (Before::Absent | Before::Present, _) => Abort::Disagrees(write.table),
     };
     Err(ConflictableTransactionError::Abort(abort))

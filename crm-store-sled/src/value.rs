@@ -5,7 +5,7 @@
 //! not small is cut: its entry says into how many pieces, and these are entries of another tree.
 //! No node ever comes near that size.
 
-use crate::error::{Error, Result, disagrees};
+use crate::error::{Result, disagrees};
 use crate::key;
 use crate::table::{Table, Tables};
 use sled::IVec;
@@ -76,12 +76,6 @@ pub(crate) fn read(tables: &Tables, table: Table, key: &[u8]) -> Result<Option<V
         Some(entry) => join(tables, table, key, entry).map(Some),
         None => Ok(None),
     }
-}
-
-/// Of a number kept as a value of 16 bytes.
-pub(crate) fn sum_of(bytes: &[u8]) -> Result<i128> {
-    let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| Error::Damaged("a counter"))?;
-    Ok(i128::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

@@ -1,6 +1,21 @@
 //! What somebody would write who needs just this from sled: the same indexes and counters, the same
 //! events, one transaction, the same durability, the same thread for what blocks. No tenants, no
 //! rules, no idempotency, no counts, no snapshot.
+//!
+//! The entries that one operation on the leads of this benchmark writes or removes, in each tree:
+//!
+//! | tree | create: by hand | ours | transition: by hand | ours |
+//! | --- | --- | --- | --- | --- |
+//! | leads | 1 | 1 | 1 | 1 |
+//! | keys | about 29 | about 29 | 18 | 18 |
+//! | counters | 4, with a value 6 | 2 | 4, with a value 8 | 2 |
+//! | events | 1 | 1 | 1 | 1 |
+//! | history | 1 | 1 | 1 | 1 |
+//! | commits: the outcome, so that a retry is recognised | | 1 | | 1 |
+//! | heads: counts of all entries, by which losses are noticed | | 1 | | 1 |
+//!
+//! Here a counter is an entry, as its key suggests; ours keeps those of one assignee in one. The
+//! last two trees are what the contract asks for, and this code does without.
 
 use crm_core::event::LeadEvent;
 use crm_core::index::{counter_changes, index_changes};

@@ -1,12 +1,12 @@
-//! Group commit: what 64 writers at once do in a second, and what one does.
+//! Group commit: what 64 writers at once do in a second, and what one does: on this disk, and on ones
+//! that take longer for each sync.
 
 use crate::leads::new_lead;
-use crate::open;
 use crate::rounds::Effort;
 use crm_core::crm::Crm;
 use crm_store_sled::{Durability, SledRepository};
 use pollster::block_on;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -25,13 +25,19 @@ pub(crate) fn run(effort: Effort) {
     println!(
         "\ncommits a second of one lead each, by one writer and by {WRITERS} at the same time"
     );
-    for durability in [
-        Durability::Fsynced,
-        Durability::Flushed,
-        Durability::Buffered,
+    let as_it_is = Duration::ZERO;
+    for (durability, longer) in [
+        (Durability::Fsynced, as_it_is),
+        (Durability::Fsynced, Duration::from_millis(9)),
+        (Durability::Fsynced, Duration::from_millis(20)),
+        (Durability::Flushed, as_it_is),
+        (Durability::Buffered, as_it_is),
     ] {
         let directory = tempfile::tempdir().expect("a directory");
-        let repository = open(directory.path(), durability);
+        let repository = SledRepository::builder(directory.path())
+            .durability(durability)
+            .sync_delay(longer);
+        let repository = block_on(repository.open()).expect("a new store");
         let crm = block_on(Crm::open(repository.clone())).expect("a store");
         block_on(crm.create(new_lead(0))).expect("a lead");
         let runtime = Builder::new_multi_thread().worker_threads(2).build();
@@ -56,9 +62,14 @@ pub(crate) fn run(effort: Effort) {
             .collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (ratio, one, many, shared) = found.swap_remove(found.len() / 2);
+        let slower = if longer.is_zero() {
+            String::new()
+        } else {
+            format!(" + {} ms", longer.as_millis())
+        };
         println!(
-            "{:<10} one {one:>6.0} ({:>4.1} ms each)   {WRITERS} {many:>6.0}   ratio {ratio:>5.1}   commits for each flush {shared:>5.1}",
-            format!("{durability:?}"),
+            "{:<16} one {one:>6.0} ({:>4.1} ms each)   {WRITERS} {many:>6.0}   ratio {ratio:>5.1}   commits for each flush {shared:>5.1}",
+            format!("{durability:?}{slower}"),
             1e3 / one,
         );
     }

@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench -p crm-store-sled               all of it; loading a million leads takes most of it
 //! cargo bench -p crm-store-sled -- compare    against hand-written code
-//! cargo bench -p crm-store-sled -- group      64 writers at once against one
+//! cargo bench -p crm-store-sled -- group      64 writers at once against one, also with slower syncs
 //! cargo bench -p crm-store-sled -- scale      a million leads against ten thousand, bytes on disk
 //! ```
 //!

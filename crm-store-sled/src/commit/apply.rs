@@ -3,6 +3,7 @@
 use super::Commit;
 use crate::draft::{Before, Draft, Write};
 use crate::error::{Error, Result};
+use crate::key::PREFIX;
 use crate::table::Table;
 use crm_core::event::LeadEvent;
 use crm_core::index::{IndexKey, counter_changes, index_changes};
@@ -14,13 +15,16 @@ use sled::IVec;
 use std::collections::BTreeMap;
 
 impl Commit<'_> {
-    /// Writes down what the changes come to. Nothing is refused from here on.
-    pub(super) fn draft_changes(&self, draft: &mut Draft) -> Result<()> {
-        let mut sums: BTreeMap<IndexKey, i128> = BTreeMap::new();
+    /// Writes down what the changes come to, and adds up what they add to counters. Nothing is
+    /// refused from here on.
+    pub(super) fn draft_changes(
+        &self,
+        draft: &mut Draft,
+        sums: &mut BTreeMap<IndexKey, i128>,
+    ) -> Result<()> {
         for change in self.changes.changes() {
-            self.draft_change(change, draft, &mut sums)?;
+            self.draft_change(change, draft, sums)?;
         }
-        self.store.draft_sums(sums, draft)?;
         let commit = draft.tenant.commit(self.changes.commit());
         let outcome = record::encode_commit(&self.changes.outcome());
         draft.put_value(Table::Commits, commit, None, &outcome);
@@ -103,13 +107,19 @@ pub(crate) fn reindex(
     draft: &mut Draft,
     sums: &mut BTreeMap<IndexKey, i128>,
 ) {
-    let number = draft.tenant;
     let changes = index_changes(before, after);
+    // One for all of them, and each is copied once, into what sled keeps.
+    let mut stored = draft.tenant.key(&[]);
+    let mut stored_key = |key: &IndexKey| {
+        stored.truncate(PREFIX);
+        stored.extend_from_slice(key);
+        IVec::from(&*stored)
+    };
     for key in &changes.delete {
-        draft.remove(Table::Keys, number.key(&[key]));
+        draft.remove(Table::Keys, stored_key(key));
     }
     for key in &changes.put {
-        draft.insert(Table::Keys, number.key(&[key]), IVec::default());
+        draft.insert(Table::Keys, stored_key(key), IVec::default());
     }
     for change in counter_changes(before, after) {
         *sums.entry(change.key).or_default() += change.delta;

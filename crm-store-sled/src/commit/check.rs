@@ -1,10 +1,11 @@
 //! What is stored of the things that a change set is about: core asks, and decides.
 
 use super::{Commit, document_from};
+use crate::counters;
 use crate::error::{Error, Result};
 use crate::table::Table;
-use crate::value::{self, sum_of};
-use crm_core::index::{Counter, Measure, Shelf};
+use crate::value;
+use crm_core::index::Shelf;
 use crm_core::lead::{LeadId, LeadStatus, Version};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::record;
@@ -12,15 +13,8 @@ use crm_core::repository::{Change, DocumentKey, Stored, StoredLead};
 
 impl Commit<'_> {
     fn count(&self, shelf: Shelf, status: &LeadStatus) -> Result<u64> {
-        let counter = Counter {
-            shelf,
-            assignee: None,
-            status: Some(status.clone()),
-            measure: Measure::Leads,
-        };
-        let key = self.number().key(&[&counter.key()]);
-        let count = self.entry(Table::Counters, &key)?;
-        let count = count.map_or(Ok(0), |bytes| sum_of(&bytes))?;
+        let key = counters::leads_in(shelf, status.clone());
+        let count = self.store.counter(self.number(), &key)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 

@@ -2,8 +2,10 @@
 
 mod apply;
 mod check;
+mod together;
 
 pub(crate) use apply::{document_from, reindex};
+pub(crate) use together::Together;
 
 use crate::draft::{Before, Draft, Write};
 use crate::error::{Error, Result, disagrees};
@@ -18,7 +20,7 @@ use crm_core::lifecycle::Lifecycle;
 use crm_core::record;
 use crm_core::repository::{Change, ChangeSet, Committed, DocumentKey, check, repeated};
 use sled::IVec;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How often a commit is computed anew because something changed under it. Nothing does while the
@@ -42,17 +44,91 @@ impl Store {
         self.check_indexes()?;
         for _ in 0..ATTEMPTS {
             let known = self.tenant(tenant)?;
-            let commit = Commit::new(self, known, changes);
+            let mut commit = Commit::new(self, known, changes);
+            // Nearly all commits are new. One that was made before is in its own way: then, and only
+            // then, it is looked for.
+            let refused = check(&mut commit, changes).err();
+            if refused.is_none()
+                && let Some(ticket) = self.make(tenant, std::slice::from_ref(&commit))?
+            {
+                return Ok((changes.outcome(), ticket));
+            }
             if let Some(done) = commit.repeated()? {
                 // It may have been made a moment ago, and not be on disk yet.
                 return Ok((done, self.flusher.take()));
             }
-            if let Some(ticket) = commit.make(tenant)? {
-                return Ok((changes.outcome(), ticket));
+            if let Some(refused) = refused {
+                return Err(refused);
             }
             self.remember(tenant, None);
         }
         Err(disagrees(Table::Heads))
+    }
+
+    /// Writes what was checked, in one transaction. `None` if the tenant was changed meanwhile, or
+    /// one of the commits is there.
+    fn make(&self, tenant: &TenantId, commits: &[Commit<'_>]) -> Result<Option<Ticket>> {
+        let Some(first) = commits.first() else {
+            return Ok(None);
+        };
+        let mut new = Vec::new();
+        let number = match &first.known {
+            Some(known) => known.number,
+            None => {
+                let (number, counted) = Tenants::add(&self.tables)?;
+                new.push(counted);
+                new.push(Write {
+                    table: Table::Tenants,
+                    key: tenant.as_str().into(),
+                    before: Before::Absent,
+                    after: Some(number.key(&[]).into()),
+                });
+                number
+            }
+        };
+        let mut draft = Draft::new(number, first.known.as_ref().map(|known| known.head));
+        for write in new {
+            draft.write(write);
+        }
+        let mut sums = BTreeMap::new();
+        for commit in commits {
+            commit.draft_changes(&mut draft, &mut sums)?;
+            draft.head.made += 1;
+        }
+        self.draft_sums(sums, &mut draft)?;
+        let head = draft.head;
+        match transact(&self.tables, draft.finish()) {
+            Ok(Ending::Made) => self.flusher.count(commits.len() as u64),
+            Ok(Ending::Changed) => return Ok(None),
+            Err(failed) if failed.is_doubtful => {
+                // At once, before anybody can see what was written of it.
+                return Err(first.doubtful(self.flusher.fail(failed.error)));
+            }
+            Err(failed) => return Err(failed.error),
+        }
+        let replaced = commits.iter().find_map(|commit| commit.changes.lifecycle());
+        let lifecycle = match replaced {
+            Some(replaced) => Some(Arc::new(replaced.clone())),
+            None => first
+                .known
+                .as_ref()
+                .and_then(|known| known.lifecycle.clone()),
+        };
+        let now = Known {
+            number,
+            head,
+            lifecycle,
+        };
+        self.remember(tenant, Some(now));
+        // Before the steps that follow, which may fail: the commit can be seen all the same.
+        let made = self.flusher.take();
+        let mut is_erased = false;
+        for commit in commits {
+            is_erased |= commit
+                .erase_deleted(tenant, number)
+                .map_err(|error| commit.doubtful(self.note(error)))?;
+        }
+        Ok(Some(if is_erased { self.flusher.take() } else { made }))
     }
 }
 
@@ -103,58 +179,6 @@ impl<'a> Commit<'a> {
         Ok(self.store.tables.get(table, key)?)
     }
 
-    /// Checks and writes. `None` if the tenant was changed meanwhile.
-    fn make(mut self, tenant: &TenantId) -> Result<Option<Ticket>> {
-        let changes = self.changes;
-        check(&mut self, changes)?;
-        let mut new = Vec::new();
-        let number = match &self.known {
-            Some(known) => known.number,
-            None => {
-                let (number, counted) = Tenants::add(&self.store.tables)?;
-                new.push(counted);
-                new.push(Write {
-                    table: Table::Tenants,
-                    key: tenant.as_str().into(),
-                    before: Before::Absent,
-                    after: Some(number.key(&[]).into()),
-                });
-                number
-            }
-        };
-        let mut draft = Draft::new(number, self.known.as_ref().map(|known| known.head));
-        for write in new {
-            draft.write(write);
-        }
-        self.draft_changes(&mut draft)?;
-        draft.head.made += 1;
-        let head = draft.head;
-        match transact(&self.store.tables, draft.finish()) {
-            Ok(Ending::Made) => self.store.flusher.count_one(),
-            Ok(Ending::Changed) => return Ok(None),
-            Err(failed) if failed.is_doubtful => {
-                // At once, before anybody can see what was written of it.
-                return Err(self.doubtful(self.store.flusher.fail(failed.error)));
-            }
-            Err(failed) => return Err(failed.error),
-        }
-        let lifecycle = match self.changes.lifecycle() {
-            Some(replaced) => Some(Arc::new(replaced.clone())),
-            None => self.known.take().and_then(|known| known.lifecycle),
-        };
-        let now = Known {
-            number,
-            head,
-            lifecycle,
-        };
-        self.store.remember(tenant, Some(now));
-        // Before the steps that follow, which may fail: the commit can be seen all the same.
-        let _made = self.store.flusher.take();
-        self.erase_deleted(tenant, number)
-            .map_err(|error| self.doubtful(self.store.note(error)))?;
-        Ok(Some(self.store.flusher.take()))
-    }
-
     fn doubtful(&self, cause: Error) -> Error {
         Error::Doubtful {
             commit: self.changes.commit(),
@@ -162,9 +186,12 @@ impl<'a> Commit<'a> {
         }
     }
 
-    fn erase_deleted(&self, tenant: &TenantId, number: TenantNumber) -> Result<()> {
+    /// Whether there was anything to erase.
+    fn erase_deleted(&self, tenant: &TenantId, number: TenantNumber) -> Result<bool> {
+        let mut is_erased = false;
         for change in self.changes.changes() {
             if let Change::Delete { lead, .. } = change {
+                is_erased = true;
                 let head = self.store.erase_lead(number, *lead)?;
                 if let Some(mut known) = self.store.remembered(tenant) {
                     known.head = head;
@@ -172,6 +199,6 @@ impl<'a> Commit<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(is_erased)
     }
 }

@@ -2,12 +2,13 @@
 
 use super::Verified;
 use crate::commit::document_from;
+use crate::counters::row_of;
 use crate::error::Result;
 use crate::key::{TenantNumber, last_number, lead_of, piece, rest};
 use crate::store::Store;
 use crate::table::{Head, Table};
-use crate::value::{self, pieces_of, sum_of};
-use crm_core::index::{IndexKey, counter_changes, index_entries};
+use crate::value::{self, pieces_of};
+use crm_core::index::{Counter, IndexKey, counter_changes, index_entries};
 use crm_core::lead::{LeadId, TenantId, Version};
 use crm_core::lifecycle::Lifecycle;
 use crm_core::record;
@@ -154,19 +155,43 @@ impl<'a> Check<'a> {
 
     fn counters(&mut self, mut sums: BTreeMap<IndexKey, i128>) -> Result<()> {
         sums.retain(|_, sum| *sum != 0);
-        for entry in self
-            .store
-            .tables
-            .range(Table::Counters, self.number.range())
-        {
-            let (key, sum) = entry?;
-            let expected = sums.remove(rest(&key));
-            if expected.is_none() || sum_of(&sum).ok() != expected {
+        let mut rows: BTreeMap<IndexKey, Vec<(IndexKey, i128)>> = BTreeMap::new();
+        for (key, sum) in sums {
+            if let Some(counter) = Counter::from_key(&key) {
+                rows.entry(row_of(counter)).or_default().push((key, sum));
+            }
+        }
+        let mut known = 0;
+        for (key, expected) in rows {
+            let Some((row, entries)) = self.store.row_to_check(self.number, &key)? else {
+                self.fault(None, "a counter is wrong");
+                continue;
+            };
+            known += entries;
+            for (counter, sum) in &expected {
+                match row.sum(counter) {
+                    0 => self.fault(None, "a counter is missing"),
+                    found if found != *sum => self.fault(None, "a counter is wrong"),
+                    _ => {}
+                }
+            }
+            let is_expected = |key| {
+                expected
+                    .binary_search_by(|(known, _)| known.cmp(key))
+                    .is_ok()
+            };
+            if !row.iter().all(|(key, _)| is_expected(key)) {
                 self.fault(None, "a counter is wrong");
             }
         }
-        for _ in sums {
-            self.fault(None, "a counter is missing");
+        let range = self.number.range();
+        let mut stored = 0u64;
+        for key in self.store.tables.range(Table::Counters, range).keys() {
+            key?;
+            stored += 1;
+        }
+        if stored > known {
+            self.fault(None, "there are counters of nothing");
         }
         Ok(())
     }
