@@ -30,6 +30,7 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `csv` | `import`: leads from CSV files |
+//! | `http` | `http`: the REST APIs as an axum router |
 //! | `sled` | `sled`: leads in a directory, kept by an embedded key-value store |
 //! | `sqlite` | `sqlx`: leads in a SQLite file, beside the application's own tables |
 //! | `postgres` | `sqlx`: leads in a PostgreSQL database, beside the application's own tables |
@@ -40,6 +41,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub use crm_core::*;
+#[cfg(feature = "http")]
+pub use crm_http as http;
 #[cfg(feature = "sled")]
 pub use crm_store_sled as sled;
 #[cfg(feature = "sqlx")]

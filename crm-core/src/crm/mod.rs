@@ -191,6 +191,12 @@ impl Crm {
         Ok(&self.shared.repository)
     }
 
+    /// Where the time comes from: for whatever else must agree with it, such as expiries.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
     /// The time, as events will have it.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         to_micros(self.shared.clock.now())

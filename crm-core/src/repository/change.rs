@@ -3,7 +3,7 @@
 use crate::event::{CommitId, LeadEvent, digest};
 use crate::lead::{Invalid, Lead, LeadId, ProblemKind, Version};
 use crate::lifecycle::Lifecycle;
-use crate::repository::{Document, DocumentKey};
+use crate::repository::{Document, DocumentChange, DocumentKey};
 use std::collections::HashSet;
 use std::fmt;
 
@@ -99,7 +99,7 @@ impl fmt::Debug for Fingerprint {
 /// none.
 ///
 /// Made by [`Crm`](crate::crm::Crm), which has checked every rule; there is no other way to make
-/// one, so what reaches a backend is right.
+/// one, but for [documents](Self::of_documents), so what reaches a backend is right.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangeSet {
     commit: CommitId,
@@ -181,6 +181,39 @@ impl ChangeSet {
             checked_against,
             changes,
         })
+    }
+
+    /// Takes changes of documents that belong together: what an application keeps beside its
+    /// leads. Everything else is written by [`Crm`](crate::crm::Crm), which knows the rules.
+    ///
+    /// ```
+    /// use crm_core::event::CommitId;
+    /// use crm_core::lead::TenantId;
+    /// use crm_core::memory::MemoryRepository;
+    /// use crm_core::repository::{ChangeSet, DocumentChange, DocumentKey, Repository};
+    ///
+    /// # pollster::block_on(async {
+    /// let repository = MemoryRepository::new();
+    /// let key: DocumentKey = "import/checkpoint".parse()?;
+    /// let first = DocumentChange::put(key.clone(), None, b"row 7".to_vec())?;
+    /// let changes = ChangeSet::of_documents(CommitId::random(), [first])?;
+    /// repository.commit(&TenantId::DEFAULT, &changes).await?;
+    ///
+    /// let stored = repository.document(&TenantId::DEFAULT, &key).await?;
+    /// assert_eq!(stored.map(|document| document.bytes), Some(b"row 7".to_vec()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// None or more than [`MAX_CHANGES`], or one document twice.
+    pub fn of_documents(
+        commit: CommitId,
+        changes: impl IntoIterator<Item = DocumentChange>,
+    ) -> Result<Self, Invalid> {
+        let changes = changes.into_iter().map(Change::from).collect();
+        Self::new(commit, None, changes)
     }
 
     /// The same set, whose payload is told apart by this fingerprint instead of by its ids and

@@ -2,6 +2,7 @@
 
 use crate::lead::label::{Label, label_type};
 use crate::lead::{Invalid, ProblemKind, Version};
+use crate::repository::Change;
 use std::fmt;
 
 /// The largest document: bytes (64 KiB).
@@ -66,6 +67,64 @@ impl Document {
             version,
             bytes,
         })
+    }
+}
+
+/// A change of a document, which no rule of leads reads:
+/// [`ChangeSet::of_documents`](super::ChangeSet::of_documents).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DocumentChange {
+    /// Store a document, if the stored one is at this version.
+    Put {
+        /// The version that must be stored; `None` if there must be none.
+        expected: Option<Version>,
+        /// The document as it will be.
+        document: Document,
+    },
+    /// Remove a document, if it is at this version.
+    Remove {
+        /// Its key.
+        key: DocumentKey,
+        /// The version it must be at.
+        expected: Version,
+    },
+}
+
+impl DocumentChange {
+    /// The change that gives a document this content: its first if `stored` is `None`, otherwise
+    /// in place of the one that was read.
+    ///
+    /// # Errors
+    ///
+    /// More than [`MAX_DOCUMENT`] bytes.
+    pub fn put(
+        key: DocumentKey,
+        stored: Option<&Document>,
+        bytes: Vec<u8>,
+    ) -> Result<Self, Invalid> {
+        let expected = stored.map(|document| document.version);
+        let version = expected.map_or(Version::FIRST, Version::next);
+        let document = Document::new(key, version, bytes)?;
+        Ok(Self::Put { expected, document })
+    }
+
+    /// The change that removes a document that was read.
+    #[must_use]
+    pub fn remove(stored: &Document) -> Self {
+        Self::Remove {
+            key: stored.key.clone(),
+            expected: stored.version,
+        }
+    }
+}
+
+impl From<DocumentChange> for Change {
+    fn from(change: DocumentChange) -> Self {
+        match change {
+            DocumentChange::Put { expected, document } => Self::PutDocument { expected, document },
+            DocumentChange::Remove { key, expected } => Self::RemoveDocument { key, expected },
+        }
     }
 }
 

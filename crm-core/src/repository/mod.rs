@@ -24,7 +24,7 @@ mod read;
 
 pub use change::{Applied, Change, ChangeSet, Committed, Fingerprint, MAX_CHANGES};
 pub use check::{Stored, StoredLead, check, repeated};
-pub use document::{Document, DocumentKey, MAX_DOCUMENT, MAX_DOCUMENT_KEY};
+pub use document::{Document, DocumentChange, DocumentKey, MAX_DOCUMENT, MAX_DOCUMENT_KEY};
 pub use error::{RepositoryError, RepositoryErrorKind};
 pub use read::{Aggregate, Aggregated, EventPage, HistoryQuery, StatusTotals, TENANTS_PER_PAGE};
 

@@ -1,0 +1,156 @@
+//! Putting it together: [`Api`].
+
+use crate::app::{App, Parts};
+use crate::auth::{Authenticator, StoredTokens};
+use crate::extract::Credentials;
+use crate::layers::{self, nothing_here};
+use crate::limits::Limits;
+use crate::rate::RateLimit;
+use crate::routes::{RouteInfo, Table};
+use crate::{probes, tokens};
+use axum::Router;
+use crm_core::crm::Crm;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use utoipa_axum::routes;
+
+/// The REST APIs over a [`Crm`], yet to be made a router.
+///
+/// The `Crm` must be unrestricted: each caller gets the view that their token allows.
+///
+/// CORS is off: browsers of other origins are refused. An application that wants it puts
+/// tower-http's `CorsLayer` around the router.
+///
+/// ```
+/// use crm_core::crm::Crm;
+/// use crm_core::memory::MemoryRepository;
+/// use crm_http::{Api, Limits};
+///
+/// # pollster::block_on(async {
+/// let crm = Crm::open(MemoryRepository::new()).await?;
+/// let api = Api::new(crm).limits(Limits::default().body_bytes(64 * 1024)).with_probes();
+/// let application = axum::Router::new().merge(api.router());
+/// # drop(application);
+/// # Ok::<(), crm_core::crm::CrmError>(())
+/// # }).unwrap();
+/// ```
+pub struct Api {
+    crm: Crm,
+    authenticator: Arc<dyn Authenticator>,
+    tokens: Option<StoredTokens>,
+    limits: Limits,
+    has_probes: bool,
+}
+
+impl Api {
+    /// The leads API at `/v1/crm`, for callers with [`StoredTokens`].
+    #[must_use]
+    pub fn new(crm: Crm) -> Self {
+        let tokens = StoredTokens::new(&crm);
+        Self {
+            authenticator: Arc::new(tokens.clone()),
+            tokens: Some(tokens),
+            crm,
+            limits: Limits::default(),
+            has_probes: false,
+        }
+    }
+
+    /// Says who calls by the application's own means. The API of access tokens is then not there.
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.authenticator = Arc::new(authenticator);
+        self.tokens = None;
+        self
+    }
+
+    /// Says who calls by these access tokens, such as those with a
+    /// [given](StoredTokens::with_given) one.
+    #[must_use]
+    pub fn tokens(mut self, tokens: StoredTokens) -> Self {
+        self.authenticator = Arc::new(tokens.clone());
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// What one caller may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds `GET /health`, whether the server lives, and `GET /ready`, whether its storage answers:
+    /// for everybody, without a token.
+    #[must_use]
+    pub const fn with_probes(mut self) -> Self {
+        self.has_probes = true;
+        self
+    }
+
+    /// Every route that the router will have, and what it needs.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteInfo> {
+        let surfaces = self.surfaces();
+        surfaces
+            .iter()
+            .flat_map(|surface| surface.table.infos().cloned())
+            .collect()
+    }
+
+    /// The router.
+    #[must_use]
+    pub fn router(self) -> Router {
+        let surfaces = self.surfaces();
+        let clock = Arc::clone(self.crm.clock());
+        let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
+        let app = App::new(Parts {
+            rate: RateLimit::new(self.limits.requests_per_second, clock),
+            crm: self.crm,
+            authenticator: self.authenticator,
+            tokens: self.tokens,
+            limits: self.limits,
+        });
+        let router = surfaces.into_iter().fold(Router::new(), |router, surface| {
+            let routes = surface.table.into_router(&app);
+            router.merge(layers::protect(routes, &app, &working, surface.dialect))
+        });
+        let nothing = Router::new().fallback(nothing_here);
+        let nothing = layers::protect(nothing, &app, &working, None);
+        router.merge(nothing).with_state(app)
+    }
+
+    /// The routers, each with its conventions.
+    fn surfaces(&self) -> Vec<Surface> {
+        let mut own = Table::new("", Credentials::Bearer);
+        if self.tokens.is_some() {
+            own = tokens::routes(own);
+        }
+        if self.has_probes {
+            own = own
+                .open(routes!(probes::health))
+                .open(routes!(probes::ready));
+        }
+        vec![Surface {
+            table: own,
+            dialect: None,
+        }]
+    }
+}
+
+/// Routes with conventions of their own.
+struct Surface {
+    table: Table,
+    dialect: Option<layers::Dialect>,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("crm", &self.crm)
+            .field("authenticator", &self.authenticator)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

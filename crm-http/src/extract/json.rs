@@ -1,0 +1,338 @@
+//! Bodies in JSON, with an error for every field that is wrong.
+//!
+//! serde's own messages stop at the first problem and may repeat what was typed, so a body's
+//! fields are looked at before serde sees them.
+
+use crate::app::App;
+use crate::error::{ApiError, FieldErrors};
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// What a field of a body may hold. JSON `null` may be in any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Texts,
+    /// An object with `minor_units` and `currency`.
+    Money,
+    /// An object with any keys.
+    Object,
+}
+
+/// A body that is read from JSON.
+pub(crate) trait Body: DeserializeOwned + Send {
+    /// Every field it may have.
+    const FIELDS: &'static [(&'static str, Kind)];
+}
+
+/// A body, checked field by field.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: Body> FromRequest<App> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        must_be_json(&parts.headers)?;
+        let bytes = read_body(&parts.headers, body, app.limits.body_bytes).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The bytes of a body, up to a limit.
+pub(crate) async fn read_body(
+    headers: &HeaderMap,
+    body: HttpBody,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("The body is too large: at most {limit} bytes.");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    if headers.contains_key(CONTENT_ENCODING) {
+        let message = "The body must be sent without a Content-Encoding.";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(ApiError::malformed(
+            "The body could not be read to its end.",
+        )),
+    }
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|given| given.to_str().ok());
+    let is_json = given.is_some_and(|given| {
+        let mut parts = given.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let is_utf8 = |parameter: &str| {
+            let parameter = parameter.to_ascii_lowercase();
+            parameter
+                .strip_prefix("charset=")
+                .is_none_or(|set| set.trim_matches('"') == "utf-8")
+        };
+        let is_json = kind == "application/json"
+            || (kind.starts_with("application/") && kind.ends_with("+json"));
+        is_json && parts.all(is_utf8)
+    });
+    if is_json {
+        return Ok(());
+    }
+    let message = "The body must be JSON in UTF-8, with Content-Type: application/json.";
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+}
+
+fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::malformed(
+            "The body is empty: a JSON object is required.",
+        ));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let members = deserializer
+        .deserialize_map(MembersVisitor)
+        .and_then(|members| deserializer.end().map(|()| members));
+    let members = members.map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        // Nothing of serde's text: it may repeat what was typed.
+        ApiError::malformed(format!("The body is not a JSON object: see {place}."))
+    })?;
+    let mut errors = FieldErrors::default();
+    for name in &members.twice {
+        errors.add(shown(name), "is given more than once");
+    }
+    for (name, value) in &members.all {
+        match T::FIELDS.iter().find(|(known, _)| known == name) {
+            Some((known, kind)) => check(known, *kind, value, &mut errors),
+            None => errors.add(
+                shown(name),
+                unknown(T::FIELDS.iter().map(|(known, _)| *known)),
+            ),
+        }
+    }
+    errors.finish()?;
+    // Everything that serde looks at was looked at above.
+    serde_json::from_value(Value::Object(members.all))
+        .map_err(|_| ApiError::malformed("The body does not have the documented form."))
+}
+
+/// What is said of a name that nobody knows.
+pub(crate) fn unknown<'a>(known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() {
+        return "is unknown: none is allowed here".to_owned();
+    }
+    format!("is unknown: must be one of {}", known.join(", "))
+}
+
+/// A name that the caller made up, short enough to be repeated.
+pub(crate) fn shown(name: &str) -> String {
+    const LONGEST: usize = 64;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    let short: String = name.chars().take(LONGEST).collect();
+    format!("{short}…")
+}
+
+fn check(name: &'static str, kind: Kind, value: &Value, errors: &mut FieldErrors) {
+    if value.is_null() {
+        return;
+    }
+    match kind {
+        Kind::Text if !value.is_string() => errors.add(name, "must be a string"),
+        Kind::Object if !value.is_object() => errors.add(name, "must be an object"),
+        Kind::Texts
+            if !value
+                .as_array()
+                .is_some_and(|all| all.iter().all(Value::is_string)) =>
+        {
+            errors.add(name, "must be a list of strings");
+        }
+        Kind::Money => check_money(name, value, errors),
+        Kind::Text | Kind::Object | Kind::Texts => {}
+    }
+}
+
+fn check_money(name: &'static str, value: &Value, errors: &mut FieldErrors) {
+    let Some(members) = value.as_object() else {
+        errors.add(name, "must be an object with minor_units and currency");
+        return;
+    };
+    for member in members.keys() {
+        if !matches!(member.as_str(), "minor_units" | "currency") {
+            let known = ["minor_units", "currency"].into_iter();
+            errors.add(format!("{name}.{}", shown(member)), unknown(known));
+        }
+    }
+    if !members.get("minor_units").is_some_and(Value::is_i64) {
+        errors.add(format!("{name}.minor_units"), "must be a whole number");
+    }
+    if !members.get("currency").is_some_and(Value::is_string) {
+        errors.add(format!("{name}.currency"), "must be a string");
+    }
+}
+
+/// The members of an object, and which of them were there twice.
+struct Members {
+    all: Map<String, Value>,
+    twice: Vec<String>,
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Members {
+            all: Map::new(),
+            twice: Vec::new(),
+        };
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if members.all.contains_key(&name) && !members.twice.contains(&name) {
+                members.twice.push(name);
+            } else {
+                members.all.insert(name, value);
+            }
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Sample {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        tags: Option<Vec<String>>,
+    }
+
+    impl Body for Sample {
+        const FIELDS: &'static [(&'static str, Kind)] = &[
+            ("name", Kind::Text),
+            ("tags", Kind::Texts),
+            ("value", Kind::Money),
+        ];
+    }
+
+    fn refused(body: &str) -> ApiError {
+        parse::<Sample>(body.as_bytes()).unwrap_err()
+    }
+
+    fn told(body: &str) -> String {
+        serde_json::to_string(&refused(body)).unwrap()
+    }
+
+    #[test]
+    fn every_unknown_repeated_or_wrong_field_is_named_at_once() {
+        let body = r#"{"name":1,"tags":["a",2],"value":{"minor_units":1.5,"cents":1},"x":1,"y":2,"name":3}"#;
+        let errors = refused(body);
+        let fields: Vec<_> = errors.errors().iter().map(|(field, _)| field).collect();
+        let expected = [
+            "name",
+            "tags",
+            "value.cents",
+            "value.minor_units",
+            "value.currency",
+            "x",
+            "y",
+        ];
+        assert_eq!(errors.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn what_was_typed_is_not_repeated() {
+        for body in [
+            r#"{"name":"john@example.com"#,
+            r#"["john@example.com"]"#,
+            r#""john@example.com""#,
+            r#"{"tags":"john@example.com"}"#,
+            r#"{"name":"x"} john@example.com"#,
+        ] {
+            assert!(!told(body).contains("john"), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_malformed() {
+        let deep = format!("{{\"name\":{}", "[".repeat(100_000));
+        let bodies = [
+            "",
+            " ",
+            "{",
+            "null",
+            "1",
+            "[]",
+            "\"x\"",
+            "{}{}",
+            "{\"a\":1e999}",
+            &deep,
+        ];
+        for body in bodies {
+            assert_eq!(
+                refused(body).status(),
+                StatusCode::BAD_REQUEST,
+                "{body:.20}"
+            );
+        }
+        assert_eq!(
+            parse::<Sample>(b"{\"name\":\"\xff\"}")
+                .unwrap_err()
+                .status(),
+            400
+        );
+        assert_eq!(
+            parse::<Sample>(br#"{"name":"\ud800"}"#)
+                .unwrap_err()
+                .status(),
+            400
+        );
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let sample: Sample = parse(br#"{"name":null,"tags":null}"#).unwrap();
+        assert_eq!(
+            sample,
+            Sample {
+                name: None,
+                tags: None
+            }
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let body = format!("{{\"{}\":1}}", "k".repeat(10_000));
+        assert!(told(&body).len() < 500);
+    }
+}

@@ -1,0 +1,52 @@
+//! The REST APIs of crm-kit, as an axum router that an application mounts.
+//!
+//! ```
+//! use crm_core::crm::Crm;
+//! use crm_core::memory::MemoryRepository;
+//! use crm_http::Api;
+//!
+//! # pollster::block_on(async {
+//! let crm = Crm::open(MemoryRepository::new()).await?;
+//! let router: axum::Router = Api::new(crm).with_probes().router();
+//! # drop(router);
+//! # Ok::<(), crm_core::crm::CrmError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! Which module holds what, from the ground up:
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `error` | what a caller is told, and as which status |
+//! | [`auth`] | who calls, what they may do, and the access tokens that are kept in the storage |
+//! | `extract` | bodies, parameters and headers, each with typed errors |
+//! | `routes` | the table in which every route says what it needs |
+//! | `limits`, `layers` | what is in front of every route |
+//! | `leads`, `tokens`, `probes` | the routes |
+//! | `api` | [`Api`], which puts it together |
+//! | `serve` | [`serve()`], which serves it on a socket |
+//!
+//! No rule about leads is in this crate: those are `crm_core`'s.
+
+// A library does not print; its examples do.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod api;
+mod app;
+pub mod auth;
+mod error;
+mod extract;
+mod layers;
+mod limits;
+mod probes;
+mod rate;
+mod routes;
+mod serve;
+mod tokens;
+
+pub use api::Api;
+pub use limits::Limits;
+pub use routes::RouteInfo;
+pub use serve::serve;
+
+pub use axum;

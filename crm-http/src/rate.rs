@@ -1,0 +1,123 @@
+//! How often one token may call.
+
+use crm_core::clock::Clock as CoreClock;
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A token, as the limiter knows it: never the token itself.
+type Key = [u8; 16];
+
+type Limiter = RateLimiter<Key, DashMapStateStore<Key>, Time, NoOpMiddleware<Nanos>>;
+
+/// Whether a token has called too often.
+pub(crate) struct RateLimit {
+    limiter: Option<Limiter>,
+    calls: AtomicU64,
+}
+
+/// How often tokens that have not called for a while are forgotten: after so many calls.
+const SWEEP: u64 = 4_096;
+
+impl RateLimit {
+    pub(crate) fn new(per_second: Option<NonZeroU32>, clock: Arc<dyn CoreClock>) -> Self {
+        let limiter = per_second.map(|requests| {
+            let quota = Quota::per_second(requests);
+            RateLimiter::new(quota, DashMapStateStore::default(), Time(clock))
+        });
+        Self {
+            limiter,
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    ///
+    /// One call too many: how long to wait.
+    pub(crate) fn check(&self, token: &str) -> Result<(), Duration> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        if self.calls.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            limiter.retain_recent();
+        }
+        let refused = match limiter.check_key(&key(token)) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        Err(refused.wait_time_from(limiter.clock().now()))
+    }
+}
+
+fn key(token: &str) -> Key {
+    let digest = Sha256::digest(token.as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+impl fmt::Debug for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("is_limited", &self.limiter.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The application's clock, as the limiter reads it.
+#[derive(Clone, Debug)]
+struct Time(Arc<dyn CoreClock>);
+
+impl Clock for Time {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let since_1970 = self.0.now().timestamp_nanos_opt().unwrap_or(0);
+        Nanos::new(u64::try_from(since_1970).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crm_core::chrono::TimeDelta;
+    use crm_core::testing::ManualClock;
+
+    #[test]
+    fn a_token_that_calls_too_often_is_told_how_long_to_wait() {
+        let clock = ManualClock::at("2026-01-15T10:30:00Z".parse().unwrap());
+        let rate = RateLimit::new(NonZeroU32::new(2), Arc::new(clock.clone()));
+        rate.check("a").unwrap();
+        rate.check("a").unwrap();
+        assert_eq!(rate.check("a"), Err(Duration::from_millis(500)));
+        rate.check("b").unwrap();
+        clock.advance(TimeDelta::milliseconds(500));
+        rate.check("a").unwrap();
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_refused() {
+        let rate = RateLimit::new(None, Arc::new(crm_core::clock::SystemClock));
+        assert!((0..10_000).all(|_| rate.check("a").is_ok()));
+    }
+
+    #[test]
+    fn tokens_that_no_longer_call_are_forgotten() {
+        let clock = ManualClock::at("2026-01-15T10:30:00Z".parse().unwrap());
+        let rate = RateLimit::new(NonZeroU32::new(2), Arc::new(clock.clone()));
+        for number in 0..SWEEP - 1 {
+            rate.check(&number.to_string()).unwrap();
+        }
+        clock.advance(TimeDelta::seconds(10));
+        rate.check("last").unwrap();
+        assert!(rate.limiter.unwrap().len() <= 1);
+    }
+}
