@@ -7,7 +7,8 @@ use crate::layers::{self, nothing_here};
 use crate::limits::Limits;
 use crate::rate::RateLimit;
 use crate::routes::{RouteInfo, Table};
-use crate::{probes, tokens};
+use crate::seal::{CursorKey, Seal};
+use crate::{description, leads, openapi, probes, tokens};
 use axum::Router;
 use crm_core::crm::Crm;
 use std::fmt;
@@ -40,6 +41,7 @@ pub struct Api {
     authenticator: Arc<dyn Authenticator>,
     tokens: Option<StoredTokens>,
     limits: Limits,
+    cursor_key: Option<CursorKey>,
     has_probes: bool,
 }
 
@@ -53,6 +55,7 @@ impl Api {
             tokens: Some(tokens),
             crm,
             limits: Limits::default(),
+            cursor_key: None,
             has_probes: false,
         }
     }
@@ -81,6 +84,13 @@ impl Api {
         self
     }
 
+    /// Seals cursors with this key instead of the [stored](CursorKey::stored) one.
+    #[must_use]
+    pub const fn cursor_key(mut self, key: CursorKey) -> Self {
+        self.cursor_key = Some(key);
+        self
+    }
+
     /// Adds `GET /health`, whether the server lives, and `GET /ready`, whether its storage answers:
     /// for everybody, without a token.
     #[must_use]
@@ -99,9 +109,18 @@ impl Api {
             .collect()
     }
 
+    /// The description of the routes in OpenAPI 3.1, as the router serves it at
+    /// `/v1/crm/openapi.json`.
+    #[must_use]
+    pub fn openapi(&self) -> utoipa::openapi::OpenApi {
+        let surfaces = self.surfaces();
+        openapi::describe(surfaces.iter().map(|surface| &surface.table))
+    }
+
     /// The router.
     #[must_use]
     pub fn router(self) -> Router {
+        let description = self.openapi().to_json().unwrap_or_default();
         let surfaces = self.surfaces();
         let clock = Arc::clone(self.crm.clock());
         let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
@@ -111,6 +130,8 @@ impl Api {
             authenticator: self.authenticator,
             tokens: self.tokens,
             limits: self.limits,
+            seal: Seal::new(self.cursor_key),
+            description,
         });
         let router = surfaces.into_iter().fold(Router::new(), |router, surface| {
             let routes = surface.table.into_router(&app);
@@ -123,7 +144,8 @@ impl Api {
 
     /// The routers, each with its conventions.
     fn surfaces(&self) -> Vec<Surface> {
-        let mut own = Table::new("", Credentials::Bearer);
+        let own = Table::new("", Credentials::Bearer).refusals(openapi::add_refusals);
+        let mut own = leads::routes(own).open(routes!(description::openapi_json));
         if self.tokens.is_some() {
             own = tokens::routes(own);
         }

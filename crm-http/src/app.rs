@@ -3,6 +3,7 @@
 use crate::auth::{Authenticator, StoredTokens};
 use crate::limits::Limits;
 use crate::rate::RateLimit;
+use crate::seal::Seal;
 use crm_core::crm::Crm;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub(crate) struct Parts {
     pub(crate) tokens: Option<StoredTokens>,
     pub(crate) limits: Limits,
     pub(crate) rate: RateLimit,
+    pub(crate) seal: Seal,
+    /// The routes in OpenAPI, as JSON.
+    pub(crate) description: String,
 }
 
 impl App {

@@ -152,19 +152,23 @@ impl ApiError {
         self
     }
 
+    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
+    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
+    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn errors(&self) -> &FieldErrors {
         &self.errors
     }
 
     /// The headers that the answer has whatever its body looks like.
+    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn headers(&self) -> &HeaderMap {
         &self.headers
     }

@@ -22,7 +22,9 @@
 //! | `extract` | bodies, parameters and headers, each with typed errors |
 //! | `routes` | the table in which every route says what it needs |
 //! | `limits`, `layers` | what is in front of every route |
-//! | `leads`, `tokens`, `probes` | the routes |
+//! | `seal` | cursors, which tell nothing |
+//! | `openapi` | the description that is made from the routes |
+//! | `leads`, `tokens`, `probes`, `description` | the routes |
 //! | `api` | [`Api`], which puts it together |
 //! | `serve` | [`serve()`], which serves it on a socket |
 //!
@@ -34,19 +36,25 @@
 mod api;
 mod app;
 pub mod auth;
+mod description;
 mod error;
 mod extract;
 mod layers;
+mod leads;
 mod limits;
+mod openapi;
 mod probes;
 mod rate;
 mod routes;
+mod seal;
 mod serve;
 mod tokens;
 
 pub use api::Api;
 pub use limits::Limits;
 pub use routes::RouteInfo;
+pub use seal::CursorKey;
 pub use serve::serve;
 
 pub use axum;
+pub use utoipa;

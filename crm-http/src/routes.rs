@@ -32,9 +32,14 @@ pub(crate) struct Table {
     base: String,
     /// Where the token is.
     credentials: Credentials,
+    /// Describes what its routes refuse.
+    refusals: Option<Refusals>,
     routes: Vec<Route>,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
+
+/// Adds to the description of a route what it may refuse.
+pub(crate) type Refusals = fn(&RouteInfo, &mut Operation);
 
 struct Route {
     info: RouteInfo,
@@ -47,9 +52,17 @@ impl Table {
         Self {
             base: base.into(),
             credentials,
+            refusals: None,
             routes: Vec::new(),
             schemas: Vec::new(),
         }
+    }
+
+    /// Adds to the description of each route what it may refuse because of what it is.
+    #[must_use]
+    pub(crate) fn refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = Some(refusals);
+        self
     }
 
     /// A route for callers who have this permission.
@@ -95,6 +108,9 @@ impl Table {
     pub(crate) fn describe(&self, api: &mut OpenApi) {
         for route in &self.routes {
             let mut operation = route.operation.clone();
+            if let Some(refusals) = self.refusals {
+                refusals(&route.info, &mut operation);
+            }
             if let Some(permission) = route.info.permission {
                 let scheme = self.credentials.scheme();
                 let needed = SecurityRequirement::new(scheme, [permission.as_str()]);

@@ -7,6 +7,7 @@ use crate::extract::{
     Body, Caller, JsonBody, Kind, NoParams, Parameters, Params, TokenPath, Values,
 };
 use crate::routes::Table;
+use crate::seal::bad_cursor;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -185,7 +186,7 @@ struct TokenRevoked {
 #[derive(Debug)]
 pub(crate) struct TokenParams {
     limit: u32,
-    after: Option<crate::auth::TokenId>,
+    cursor: Option<String>,
 }
 
 impl Parameters for TokenParams {
@@ -194,7 +195,7 @@ impl Parameters for TokenParams {
     fn read(mut values: Values, app: &App, errors: &mut FieldErrors) -> Self {
         Self {
             limit: values.limit(app, errors).unwrap_or(Limit::DEFAULT.get()),
-            after: values.parse("cursor", "a cursor as it was given", errors),
+            cursor: values.take("cursor"),
         }
     }
 }
@@ -226,7 +227,12 @@ async fn list_tokens(
     caller.crm.repository()?;
     let tenant = caller.crm.tenant_id();
     let limit = Limit::new(params.limit)?;
-    let (found, more) = tokens(&app)?.list(tenant, params.after, limit).await?;
+    let after = params
+        .cursor
+        .map(|text| text.parse().map_err(|_| bad_cursor()));
+    let (found, more) = tokens(&app)?
+        .list(tenant, after.transpose()?, limit)
+        .await?;
     let next = found
         .last()
         .filter(|_| more)
