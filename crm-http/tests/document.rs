@@ -7,6 +7,7 @@ mod common;
 
 use common::{Answer, Site};
 use serde_json::Value;
+use tokio::process::Command;
 
 /// The request of the document's "Create lead".
 const CREATE: &str = r#"{
@@ -174,4 +175,82 @@ async fn an_update_changes_any_subset_of_fields(site: &Site) {
     assert_eq!(lead["custom"]["budget"], 5);
     let before = lead["version"].clone();
     assert_eq!(changed("PUT", "{}").await["version"], before);
+}
+
+/// The commands of the document, word for word.
+const COMMANDS: [&str; 5] = [
+    r#"curl https://api.umbraerp.com/v1/crm/leads \
+  -H "Authorization: Bearer <your_access_token>""#,
+    r#"curl -X POST https://api.umbraerp.com/v1/crm/leads \
+  -H "Authorization: Bearer <your_access_token>" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "first_name": "John",
+    "last_name": "Doe",
+    "email": "john@example.com",
+    "company": "Acme Corp",
+    "source": "website",
+    "phone": "+263771234567"
+  }'"#,
+    r#"curl https://api.umbraerp.com/v1/crm/leads/lead_abc123 \
+  -H "Authorization: Bearer <your_access_token>""#,
+    r#"curl -X PUT https://api.umbraerp.com/v1/crm/leads/lead_abc123 \
+  -H "Authorization: Bearer <your_access_token>" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "status": "qualified",
+    "notes": "Interested in enterprise plan"
+  }'"#,
+    r#"curl -X DELETE https://api.umbraerp.com/v1/crm/leads/lead_abc123 \
+  -H "Authorization: Bearer <your_access_token>""#,
+];
+
+/// Only the host, the token and the id are this server's.
+async fn run(site: &Site, command: &str, id: &str) -> String {
+    let command = command
+        .replace("https://api.umbraerp.com", &site.url)
+        .replace("<your_access_token>", &site.token)
+        .replace("lead_abc123", id)
+        .replacen("curl ", "curl --silent --show-error --noproxy '*' ", 1);
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .output()
+        .await
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_documented_commands_run_as_they_are_written() {
+    let site = Site::memory().await;
+    let [list, create, get, update, delete] = COMMANDS;
+    let created = run(&site, create, "").await;
+    let id = serde_json::from_str::<Value>(&created).unwrap()["lead_id"].clone();
+    let id = id.as_str().unwrap();
+    let listed = run(&site, list, id).await;
+    let begin = format!(r#"{{"result":"success","leads":[{{"id":"{id}","first_name":"John","#);
+    assert!(listed.starts_with(&begin), "{listed}");
+    let updated = run(&site, update, id).await;
+    assert_eq!(
+        updated,
+        r#"{"result":"success","message":"Lead updated successfully."}"#
+    );
+    assert!(
+        run(&site, get, id)
+            .await
+            .contains(r#""notes":"Interested in enterprise plan""#)
+    );
+    let deleted = run(&site, delete, id).await;
+    assert_eq!(
+        deleted,
+        r#"{"result":"success","message":"Lead deleted successfully."}"#
+    );
+    assert!(
+        run(&site, get, id)
+            .await
+            .starts_with(r#"{"result":"error","#)
+    );
 }

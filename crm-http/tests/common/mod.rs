@@ -34,6 +34,8 @@ pub(crate) struct Site {
     /// An administrator's token of the default tenant.
     pub(crate) token: String,
     pub(crate) stop: Option<oneshot::Sender<()>>,
+    /// Ends when the server has.
+    pub(crate) served: Option<tokio::task::JoinHandle<()>>,
     /// What must live as long as the server: a directory, a schema.
     _kept: Vec<Box<dyn Any + Send>>,
 }
@@ -43,7 +45,7 @@ pub(crate) struct Plan {
     repository: Arc<dyn Repository>,
     lifecycle: Lifecycle,
     limits: Limits,
-    api: fn(Api) -> Api,
+    api: Box<dyn FnOnce(Api) -> Api>,
     kept: Vec<Box<dyn Any + Send>>,
 }
 
@@ -53,7 +55,7 @@ impl Plan {
             repository: Arc::new(repository),
             lifecycle: Lifecycle::standard(),
             limits: Limits::default(),
-            api: |api| api,
+            api: Box::new(|api| api),
             kept: Vec::new(),
         }
     }
@@ -93,8 +95,8 @@ impl Plan {
         self
     }
 
-    pub(crate) fn api(mut self, api: fn(Api) -> Api) -> Self {
-        self.api = api;
+    pub(crate) fn api(mut self, api: impl FnOnce(Api) -> Api + 'static) -> Self {
+        self.api = Box::new(api);
         self
     }
 
@@ -116,7 +118,7 @@ impl Plan {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let limits = self.limits;
-        tokio::spawn(async move {
+        let served = tokio::spawn(async move {
             let until = async { drop(stopped.await) };
             serve(listener, router, &limits, until).await.unwrap();
         });
@@ -128,6 +130,7 @@ impl Plan {
             client: Client::new(),
             token: String::new(),
             stop: Some(stop),
+            served: Some(served),
             _kept: self.kept,
         };
         site.token = site.token_of("default", "admin", &Permission::ALL).await;
