@@ -118,7 +118,6 @@ impl Api {
     }
 
     /// The router.
-    #[must_use]
     pub fn router(self) -> Router {
         let description = self.openapi().to_json().unwrap_or_default();
         let surfaces = self.surfaces();

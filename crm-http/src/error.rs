@@ -16,7 +16,11 @@ use std::borrow::Cow;
 
 /// A request that failed: the status, a sentence, and what is wrong with which field.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError {
+// Boxed, so that a request that succeeds does not make room for it.
+pub(crate) struct ApiError(Box<Failed>);
+
+#[derive(Debug, Clone)]
+struct Failed {
     status: StatusCode,
     message: Cow<'static, str>,
     errors: FieldErrors,
@@ -74,13 +78,13 @@ impl Serialize for FieldErrors {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Failed {
             status,
             message: message.into(),
             errors: FieldErrors::default(),
             more: Vec::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// 400: what was sent cannot be read.
@@ -104,7 +108,7 @@ impl ApiError {
             StatusCode::UNPROCESSABLE_ENTITY,
             "The request is invalid: see errors.",
         );
-        error.errors = errors;
+        error.0.errors = errors;
         error
     }
 
@@ -135,53 +139,53 @@ impl ApiError {
         field: impl Into<Cow<'static, str>>,
         what: impl Into<String>,
     ) -> Self {
-        self.errors.add(field, what);
+        self.0.errors.add(field, what);
         self
     }
 
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     /// One more member of the answer, after the documented ones.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.more.push((name, value.into()));
+        self.0.more.push((name, value.into()));
         self
     }
 
     #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn errors(&self) -> &FieldErrors {
-        &self.errors
+        &self.0.errors
     }
 
     /// The headers that the answer has whatever its body looks like.
     #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 }
 
 /// `{"result":"error","message":…,"errors":{field:[…]}}`
 impl Serialize for ApiError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3 + self.more.len()))?;
+        let mut map = serializer.serialize_map(Some(3 + self.0.more.len()))?;
         map.serialize_entry("result", "error")?;
-        map.serialize_entry("message", &self.message)?;
-        map.serialize_entry("errors", &self.errors)?;
-        for (name, value) in &self.more {
+        map.serialize_entry("message", &self.0.message)?;
+        map.serialize_entry("errors", &self.0.errors)?;
+        for (name, value) in &self.0.more {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -191,8 +195,8 @@ impl Serialize for ApiError {
 /// The error travels with the response, so that a router with other conventions can write it anew.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json(self.status, &self);
-        let mut response = (self.headers.clone(), body).into_response();
+        let body = json(self.0.status, &self);
+        let mut response = (self.0.headers.clone(), body).into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -1,6 +1,10 @@
 //! Requests that are wrong in every way: each is refused with a typed error, never with a 500.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod common;
 

@@ -1,7 +1,11 @@
 //! Every request of the leads document, typed as shown there, gives the response shown there: the
 //! documented members first and in order, whatever follows.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod common;
 

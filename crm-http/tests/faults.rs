@@ -1,7 +1,11 @@
 //! Storage that fails: whatever call of a request it is, the answer is 503 or as if nothing had
 //! happened, and nothing of the storage is told.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod common;
 

@@ -1,6 +1,10 @@
 //! One lead beyond the document: versions, keys, transitions, history, feed, pipeline.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod common;
 

@@ -1,7 +1,11 @@
 //! Who may call what: every route with no token, a wrong one, an expired one, one of another tenant
 //! and one of lesser rights.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod common;
 

@@ -159,4 +159,27 @@ mod tests {
         assert!(Document::new(key.clone(), Version::FIRST, vec![0; MAX_DOCUMENT]).is_ok());
         assert!(Document::new(key, Version::FIRST, vec![0; MAX_DOCUMENT + 1]).is_err());
     }
+
+    #[test]
+    fn a_change_follows_the_version_that_was_read() {
+        let key: DocumentKey = "import/checkpoint".parse().unwrap();
+        let first = DocumentChange::put(key.clone(), None, vec![1]).unwrap();
+        let DocumentChange::Put { expected, document } = first else {
+            panic!("a put");
+        };
+        assert_eq!((expected, document.version), (None, Version::FIRST));
+        let next = DocumentChange::put(key.clone(), Some(&document), vec![2]).unwrap();
+        let DocumentChange::Put { expected, document } = next else {
+            panic!("a put");
+        };
+        assert_eq!(
+            (expected, document.version),
+            (Some(Version::FIRST), Version::new(2))
+        );
+        let expected = Version::new(2);
+        assert_eq!(
+            DocumentChange::remove(&document),
+            DocumentChange::Remove { key, expected }
+        );
+    }
 }

@@ -27,9 +27,11 @@ mod cache;
 mod document;
 mod index;
 mod secret;
+mod token;
 mod tokens;
 
-pub use tokens::{CreatedToken, NewToken, StoredTokens, TOKENS_PER_TENANT, TokenId, TokenInfo};
+pub use token::{CreatedToken, NewToken, TokenId, TokenInfo};
+pub use tokens::{StoredTokens, TOKENS_PER_TENANT};
 
 use async_trait::async_trait;
 use crm_core::crm::{Crm, Scope};

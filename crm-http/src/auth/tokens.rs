@@ -4,19 +4,18 @@ use super::cache::Cache;
 use super::document::{self, StoredToken};
 use super::index::{self, SHARDS, Shard};
 use super::secret::{Secret, SecretHash};
+use super::token::{CreatedToken, NewToken, TokenId, TokenInfo};
 use super::{AuthenticationError, Authenticator, Permission, Principal};
 use async_trait::async_trait;
 use crm_core::chrono::{DateTime, Utc};
 use crm_core::crm::{Crm, CrmError};
 use crm_core::event::CommitId;
-use crm_core::lead::{Invalid, ProblemKind, TenantId, UserId};
+use crm_core::lead::{Invalid, ProblemKind, TenantId};
 use crm_core::query::Limit;
 use crm_core::repository::{
     ChangeSet, Document, DocumentChange, DocumentKey, RepositoryError, RepositoryErrorKind,
 };
-use serde::Serialize;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +23,6 @@ use std::time::Duration;
 /// none is made once its index document is full.
 pub const TOKENS_PER_TENANT: usize = SHARDS as usize * index::PER_SHARD;
 
-/// The longest name of a token: characters.
-const MAX_NAME: usize = 100;
 /// How often a change is made anew on top of somebody else's, or repeated.
 const MAX_ATTEMPTS: u32 = 20;
 
@@ -63,166 +60,6 @@ pub struct StoredTokens {
     given: Vec<(SecretHash, Principal)>,
 }
 
-/// The id of an access token: no secret.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenId([u8; 16]);
-
-const TOKEN: &str = "token_";
-
-impl fmt::Display for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{TOKEN}{}", document::hex(&self.0))
-    }
-}
-
-impl fmt::Debug for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for TokenId {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let id = text.strip_prefix(TOKEN).and_then(document::unhex);
-        id.map(Self).ok_or_else(|| {
-            let expected = "the id of a token, such as token_0123456789abcdef0123456789abcdef";
-            Invalid::one("id", ProblemKind::Malformed { expected })
-        })
-    }
-}
-
-impl Serialize for TokenId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A token that somebody is about to make.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    user: UserId,
-    name: Option<String>,
-    permissions: Vec<Permission>,
-    own_leads_only: bool,
-    expires_at: Option<DateTime<Utc>>,
-    created_by: Option<UserId>,
-}
-
-impl NewToken {
-    /// A token of this user that allows nothing yet and does not expire.
-    #[must_use]
-    pub const fn new(user: UserId) -> Self {
-        Self {
-            user,
-            name: None,
-            permissions: Vec::new(),
-            own_leads_only: false,
-            expires_at: None,
-            created_by: None,
-        }
-    }
-
-    /// What people call it, at most 100 characters.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// It allows this too.
-    #[must_use]
-    pub fn allow(mut self, permission: Permission) -> Self {
-        if !self.permissions.contains(&permission) {
-            self.permissions.push(permission);
-        }
-        self
-    }
-
-    /// It allows everything.
-    #[must_use]
-    pub fn allow_all(self) -> Self {
-        Permission::ALL.into_iter().fold(self, Self::allow)
-    }
-
-    /// Only the leads assigned to its user exist for it.
-    #[must_use]
-    pub const fn own_leads_only(mut self) -> Self {
-        self.own_leads_only = true;
-        self
-    }
-
-    /// From this time on it is nobody's.
-    #[must_use]
-    pub const fn expires_at(mut self, time: DateTime<Utc>) -> Self {
-        self.expires_at = Some(time);
-        self
-    }
-
-    /// Who makes it.
-    #[must_use]
-    pub fn created_by(mut self, user: UserId) -> Self {
-        self.created_by = Some(user);
-        self
-    }
-}
-
-/// A token that was made, with its text: the only time that it is told.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct CreatedToken {
-    /// The text to call with.
-    pub token: String,
-    /// Everything else.
-    pub info: TokenInfo,
-}
-
-impl fmt::Debug for CreatedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreatedToken")
-            .field("info", &self.info)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What is known of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenInfo {
-    /// Its id.
-    pub id: TokenId,
-    /// What people call it.
-    pub name: Option<String>,
-    /// Whose it is.
-    pub user: UserId,
-    /// What it allows.
-    pub permissions: Vec<Permission>,
-    /// Whether only its user's leads exist for it.
-    pub own_leads_only: bool,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// Who made it.
-    pub created_by: Option<UserId>,
-    /// When it ends.
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-impl TokenInfo {
-    fn new(id: [u8; 16], stored: StoredToken) -> Self {
-        Self {
-            id: TokenId(id),
-            name: stored.name,
-            user: stored.user,
-            permissions: stored.permissions,
-            own_leads_only: stored.own_leads_only,
-            created_at: stored.created_at,
-            created_by: stored.created_by,
-            expires_at: stored.expires_at,
-        }
-    }
-}
-
 impl StoredTokens {
     /// The tokens in the storage of an unrestricted `Crm`.
     #[must_use]
@@ -250,7 +87,7 @@ impl StoredTokens {
     /// [`TOKENS_PER_TENANT`] (field `tokens`); a restricted `Crm`; a failing storage.
     pub async fn create(&self, tenant: &TenantId, new: NewToken) -> Result<CreatedToken, CrmError> {
         let now = self.now();
-        check(&new, now)?;
+        new.check(now)?;
         let secret = Secret::generate(tenant.clone())
             .map_err(|error| RepositoryError::with_source(RepositoryErrorKind::Other, error))?;
         let mut stored = StoredToken::new(secret.hash(), new.user, now);
@@ -492,24 +329,4 @@ impl fmt::Debug for StoredTokens {
 
 fn is_about(error: &RepositoryError, index: &DocumentKey) -> bool {
     matches!(error.kind(), RepositoryErrorKind::DocumentConflict { key, .. } if key == index)
-}
-
-fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), Invalid> {
-    let problem = match &new.name {
-        Some(name) if name.trim().is_empty() => Some(("name", ProblemKind::Blank)),
-        Some(name) if name.chars().any(char::is_control) => {
-            Some(("name", ProblemKind::ControlCharacter))
-        }
-        Some(name) if name.chars().count() > MAX_NAME => {
-            let (max, unit) = (MAX_NAME, "characters");
-            Some(("name", ProblemKind::TooLong { max, unit }))
-        }
-        _ if new.permissions.is_empty() => Some(("permissions", ProblemKind::Missing)),
-        _ if new.expires_at.is_some_and(|end| end <= now) => {
-            let expected = "a time that is yet to come";
-            Some(("expires_at", ProblemKind::Malformed { expected }))
-        }
-        _ => None,
-    };
-    problem.map_or(Ok(()), |(field, kind)| Err(Invalid::one(field, kind)))
 }

@@ -190,7 +190,8 @@ pub(crate) struct EventItem {
     actor: Option<String>,
     /// The commit it was part of.
     commit: String,
-    /// What, in one word: created, status_changed, assigned, updated, archived, restored, deleted.
+    /// What, in one word: `created`, `status_changed`, `assigned`, `updated`, `archived`, `restored`,
+    /// `deleted`.
     #[schema(example = "status_changed")]
     event: String,
     /// Every field that changed, with its values before and after.

@@ -87,7 +87,7 @@ pub(crate) struct NewLeadBody {
     /// Phone number, at most 40 characters.
     #[schema(example = "+263771234567")]
     phone: Option<String>,
-    /// Lead source: website, referral, cold_call, event, other, or another slug.
+    /// Lead source: `website`, `referral`, `cold_call`, `event`, `other`, or another slug.
     #[schema(example = "website")]
     source: Option<String>,
     /// Additional notes, at most 16 KiB.

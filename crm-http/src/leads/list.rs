@@ -187,11 +187,12 @@ pub(crate) async fn list_leads(
         None => None,
     };
     let (leads, total_count, next) = match params.which {
-        Which::Leads(mut query) => {
-            if let Some(cursor) = cursor {
-                query = Box::new(query.after(cursor));
-            }
-            let page = caller.crm.list(*query).await?;
+        Which::Leads(query) => {
+            let query = match cursor {
+                Some(cursor) => query.after(cursor),
+                None => *query,
+            };
+            let page = caller.crm.list(query).await?;
             let total = page.total.map_or(0, |total| total.count());
             (Leads::All(page.items), total, page.next)
         }

@@ -1,7 +1,11 @@
 //! A server on a real socket, over each storage, and a client to call it with.
 
 #![allow(dead_code, reason = "each test uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is a failed test"
+)]
 
 mod postgres;
 
