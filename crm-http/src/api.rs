@@ -4,11 +4,12 @@ use crate::app::{App, Parts};
 use crate::auth::{Authenticator, StoredTokens};
 use crate::extract::Credentials;
 use crate::layers::{self, nothing_here};
+use crate::lifecycle::removal::Removals;
 use crate::limits::Limits;
 use crate::rate::RateLimit;
 use crate::routes::{RouteInfo, Table};
 use crate::seal::{CursorKey, Seal};
-use crate::{description, leads, openapi, probes, tokens};
+use crate::{description, leads, lifecycle, openapi, probes, statuses, tokens};
 use axum::Router;
 use crm_core::crm::Crm;
 use std::fmt;
@@ -42,11 +43,12 @@ pub struct Api {
     tokens: Option<StoredTokens>,
     limits: Limits,
     cursor_key: Option<CursorKey>,
+    statuses_at: Option<String>,
     has_probes: bool,
 }
 
 impl Api {
-    /// The leads API at `/v1/crm`, for callers with [`StoredTokens`].
+    /// The leads API and the lifecycle at `/v1/crm`, for callers with [`StoredTokens`].
     #[must_use]
     pub fn new(crm: Crm) -> Self {
         let tokens = StoredTokens::new(&crm);
@@ -56,6 +58,7 @@ impl Api {
             crm,
             limits: Limits::default(),
             cursor_key: None,
+            statuses_at: None,
             has_probes: false,
         }
     }
@@ -88,6 +91,34 @@ impl Api {
     #[must_use]
     pub const fn cursor_key(mut self, key: CursorKey) -> Self {
         self.cursor_key = Some(key);
+        self
+    }
+
+    /// Adds the documented lead statuses API under a base path, `/api` in the document:
+    /// `/api/lead_statuses`, `/api/lead_statuses/{id}` and `/api/delete/lead_statuses/{id}`. Its
+    /// callers send their token in the header `authtoken`.
+    ///
+    /// What it edits is the lifecycle that leads go by, the same that `/v1/crm/lead-statuses`
+    /// shows in full.
+    ///
+    /// ```
+    /// use crm_core::crm::Crm;
+    /// use crm_core::memory::MemoryRepository;
+    /// use crm_http::Api;
+    ///
+    /// # pollster::block_on(async {
+    /// let crm = Crm::open(MemoryRepository::new()).await?;
+    /// let api = Api::new(crm).statuses_at("/api/");
+    /// assert!(api.routes().iter().any(|route| route.path == "/api/lead_statuses"));
+    /// # Ok::<(), crm_core::crm::CrmError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn statuses_at(mut self, base: impl AsRef<str>) -> Self {
+        let segments = base.as_ref().split('/').filter(|part| !part.is_empty());
+        // Literal, whatever the router would make of them.
+        let base = segments.map(|part| format!("/{}", part.replace('{', "{{").replace('}', "}}")));
+        self.statuses_at = Some(base.collect());
         self
     }
 
@@ -129,6 +160,7 @@ impl Api {
             authenticator: self.authenticator,
             tokens: self.tokens,
             limits: self.limits,
+            removals: Removals::default(),
             seal: Seal::new(self.cursor_key),
             description,
         });
@@ -144,7 +176,8 @@ impl Api {
     /// The routers, each with its conventions.
     fn surfaces(&self) -> Vec<Surface> {
         let own = Table::new("", Credentials::Bearer).refusals(openapi::add_refusals);
-        let mut own = leads::routes(own).open(routes!(description::openapi_json));
+        let own = lifecycle::routes(leads::routes(own));
+        let mut own = own.open(routes!(description::openapi_json));
         if self.tokens.is_some() {
             own = tokens::routes(own);
         }
@@ -153,10 +186,18 @@ impl Api {
                 .open(routes!(probes::health))
                 .open(routes!(probes::ready));
         }
-        vec![Surface {
+        let mut surfaces = vec![Surface {
             table: own,
             dialect: None,
-        }]
+        }];
+        if let Some(base) = &self.statuses_at {
+            let table = Table::new(base, Credentials::AuthToken).refusals(statuses::add_refusals);
+            surfaces.push(Surface {
+                table: statuses::routes(table),
+                dialect: Some(statuses::spoken),
+            });
+        }
+        surfaces
     }
 }
 

@@ -156,23 +156,24 @@ impl ApiError {
         self
     }
 
-    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }
 
-    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn errors(&self) -> &FieldErrors {
         &self.0.errors
     }
 
+    /// The members beside the documented ones.
+    pub(crate) fn more(&self) -> &[(&'static str, Value)] {
+        &self.0.more
+    }
+
     /// The headers that the answer has whatever its body looks like.
-    #[allow(dead_code, reason = "for routers with conventions of their own")]
     pub(crate) const fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }

@@ -24,6 +24,7 @@
 //! | `limits`, `layers` | what is in front of every route |
 //! | `seal` | cursors, which tell nothing |
 //! | `openapi` | the description that is made from the routes |
+//! | `lifecycle`, `statuses` | the routes of the lifecycle: all of it, and as documented |
 //! | `leads`, `tokens`, `probes`, `description` | the routes |
 //! | `api` | [`Api`], which puts it together |
 //! | `serve` | [`serve()`], which serves it on a socket |
@@ -41,6 +42,7 @@ mod error;
 mod extract;
 mod layers;
 mod leads;
+mod lifecycle;
 mod limits;
 mod openapi;
 mod probes;
@@ -48,6 +50,7 @@ mod rate;
 mod routes;
 mod seal;
 mod serve;
+mod statuses;
 mod tokens;
 
 pub use api::Api;

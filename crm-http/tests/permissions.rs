@@ -29,6 +29,8 @@ fn routes(site: &Site) -> Vec<RouteInfo> {
     assert!(all.len() > 15);
     all.into_iter()
         .filter(|route| route.permission.is_some())
+        // Those of the lifecycle have a walk of their own.
+        .filter(|route| !route.path.contains("lead-statuses"))
         .collect()
 }
 
@@ -77,6 +79,7 @@ fn every_route_states_a_permission() {
         let expected = match (route.method.as_str(), route.path.as_str()) {
             (_, path) if path.starts_with("/v1/crm/tokens") => Some(Permission::Administer),
             ("GET", _) => Some(Permission::Read),
+            (_, path) if path.contains("lead-statuses") => Some(Permission::Administer),
             ("DELETE", _) => Some(Permission::Delete),
             _ => Some(Permission::Write),
         };

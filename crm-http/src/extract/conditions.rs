@@ -70,6 +70,19 @@ impl Conditions {
         }
     }
 
+    /// Refuses a lifecycle at another version than the caller means.
+    pub(crate) fn must_be_at(&self, found: Version) -> Result<(), ApiError> {
+        match &self.if_match {
+            Some(versions) if !versions.contains(&found) => {
+                let message =
+                    "The lifecycle is not at the version that If-Match names: read it again.";
+                Err(ApiError::new(StatusCode::PRECONDITION_FAILED, message)
+                    .with("version", found.get()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A handle whose write happens once.
     pub(crate) fn once(&self, crm: &Crm) -> Crm {
         match &self.key {

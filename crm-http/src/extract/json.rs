@@ -23,6 +23,11 @@ pub(crate) enum Kind {
     Money,
     /// An object with any keys.
     Object,
+    Integer,
+    /// `true` or `false`.
+    Flag,
+    /// A list of objects with these members.
+    Objects(&'static [(&'static str, Kind)]),
 }
 
 /// A body that is read from JSON.
@@ -106,20 +111,9 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
             "The body is empty: a JSON object is required.",
         ));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let members = deserializer
-        .deserialize_map(MembersVisitor)
-        .and_then(|members| deserializer.end().map(|()| members));
-    let members = members.map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        // Nothing of serde's text: it may repeat what was typed.
-        ApiError::malformed(format!("The body is not a JSON object: see {place}."))
-    })?;
     let mut errors = FieldErrors::default();
-    for name in &members.twice {
-        errors.add(shown(name), "is given more than once");
-    }
-    for (name, value) in &members.all {
+    let members = object(bytes, &mut errors)?;
+    for (name, value) in &members {
         match T::FIELDS.iter().find(|(known, _)| known == name) {
             Some((known, kind)) => check(known, *kind, value, &mut errors),
             None => errors.add(
@@ -130,8 +124,28 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     }
     errors.finish()?;
     // Everything that serde looks at was looked at above.
-    serde_json::from_value(Value::Object(members.all))
+    serde_json::from_value(Value::Object(members))
         .map_err(|_| ApiError::malformed("The body does not have the documented form."))
+}
+
+/// The members of a JSON object. Those that are there twice are noted.
+pub(crate) fn object(
+    bytes: &[u8],
+    errors: &mut FieldErrors,
+) -> Result<Map<String, Value>, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let members = deserializer
+        .deserialize_map(MembersVisitor)
+        .and_then(|members| deserializer.end().map(|()| members));
+    let members = members.map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        // Nothing of serde's text: it may repeat what was typed.
+        ApiError::malformed(format!("The body is not a JSON object: see {place}."))
+    })?;
+    for name in &members.twice {
+        errors.add(shown(name), "is given more than once");
+    }
+    Ok(members.all)
 }
 
 /// What is said of a name that nobody knows.
@@ -153,28 +167,59 @@ pub(crate) fn shown(name: &str) -> String {
     format!("{short}…")
 }
 
-fn check(name: &'static str, kind: Kind, value: &Value, errors: &mut FieldErrors) {
+fn check(name: &str, kind: Kind, value: &Value, errors: &mut FieldErrors) {
     if value.is_null() {
         return;
     }
-    match kind {
-        Kind::Text if !value.is_string() => errors.add(name, "must be a string"),
-        Kind::Object if !value.is_object() => errors.add(name, "must be an object"),
-        Kind::Texts
-            if !value
-                .as_array()
-                .is_some_and(|all| all.iter().all(Value::is_string)) =>
-        {
-            errors.add(name, "must be a list of strings");
-        }
-        Kind::Money => check_money(name, value, errors),
-        Kind::Text | Kind::Object | Kind::Texts => {}
+    let are_texts = |all: &Vec<Value>| all.iter().all(Value::is_string);
+    let (is_right, what) = match kind {
+        Kind::Text => (value.is_string(), "must be a string"),
+        Kind::Object => (value.is_object(), "must be an object"),
+        Kind::Texts => (
+            value.as_array().is_some_and(are_texts),
+            "must be a list of strings",
+        ),
+        Kind::Integer => (value.is_i64(), "must be a whole number"),
+        Kind::Flag => (value.is_boolean(), "must be true or false"),
+        Kind::Money => return check_money(name, value, errors),
+        Kind::Objects(fields) => return check_objects(name, fields, value, errors),
+    };
+    if !is_right {
+        errors.add(name.to_owned(), what);
     }
 }
 
-fn check_money(name: &'static str, value: &Value, errors: &mut FieldErrors) {
+fn check_objects(
+    name: &str,
+    fields: &'static [(&'static str, Kind)],
+    value: &Value,
+    errors: &mut FieldErrors,
+) {
+    let Some(objects) = value.as_array() else {
+        errors.add(name.to_owned(), "must be a list of objects");
+        return;
+    };
+    for (index, object) in objects.iter().enumerate() {
+        let Some(members) = object.as_object() else {
+            errors.add(format!("{name}[{index}]"), "must be an object");
+            continue;
+        };
+        for (member, value) in members {
+            let path = format!("{name}[{index}].{}", shown(member));
+            match fields.iter().find(|(known, _)| known == member) {
+                Some((_, kind)) => check(&path, *kind, value, errors),
+                None => errors.add(path, unknown(fields.iter().map(|(known, _)| *known))),
+            }
+        }
+    }
+}
+
+fn check_money(name: &str, value: &Value, errors: &mut FieldErrors) {
     let Some(members) = value.as_object() else {
-        errors.add(name, "must be an object with minor_units and currency");
+        errors.add(
+            name.to_owned(),
+            "must be an object with minor_units and currency",
+        );
         return;
     };
     for member in members.keys() {

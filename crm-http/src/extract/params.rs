@@ -101,7 +101,7 @@ fn values(
 }
 
 /// Whether what is percent-encoded is UTF-8: the parser would put U+FFFD for what is not.
-fn is_text(query: &str) -> bool {
+pub(crate) fn is_text(query: &str) -> bool {
     let mut bytes = Vec::with_capacity(query.len());
     let mut rest = query.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

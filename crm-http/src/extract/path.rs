@@ -16,6 +16,19 @@ pub(crate) struct LeadPath(pub(crate) LeadId);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenPath(pub(crate) TokenId);
 
+/// What a path names a status by: its number or its slug, whichever it is.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusPath(pub(crate) String);
+
+impl FromRequestParts<App> for StatusPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        // Without a name in it that is text, it names nothing.
+        Ok(Self(named(parts, app).await.unwrap_or_default()))
+    }
+}
+
 impl FromRequestParts<App> for LeadPath {
     type Rejection = ApiError;
 

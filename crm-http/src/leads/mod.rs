@@ -4,7 +4,7 @@
 //! version is its `ETag`; a write with `If-Match` that names another is refused with 412, and
 //! changes nothing. A write with an `Idempotency-Key` happens once, however often it is sent.
 
-mod answer;
+pub(crate) mod answer;
 mod body;
 mod list;
 mod one;

@@ -7,6 +7,7 @@
     reason = "a panic here is a failed test"
 )]
 
+pub(crate) mod gated;
 mod postgres;
 
 use crm_core::crm::Crm;
@@ -84,7 +85,7 @@ impl Plan {
         Some(Self::on(repository).keep(schema))
     }
 
-    fn keep(mut self, kept: impl Any + Send) -> Self {
+    pub(crate) fn keep(mut self, kept: impl Any + Send) -> Self {
         self.kept.push(Box::new(kept));
         self
     }
@@ -116,6 +117,7 @@ impl Plan {
         let api = Api::new(crm.clone())
             .tokens(tokens.clone())
             .limits(self.limits.clone())
+            .statuses_at("/api")
             .with_probes();
         let router = (self.api)(api).router();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -145,6 +147,11 @@ impl Plan {
 impl Site {
     pub(crate) async fn memory() -> Self {
         Plan::memory().start().await
+    }
+
+    /// A request of the administrator with a body in JSON.
+    pub(crate) fn request_json(&self, method: &str, path: &str, body: &Value) -> RequestBuilder {
+        with_json(self.request(method, path), body)
     }
 
     /// A new token.
@@ -202,6 +209,12 @@ impl Site {
         let body = r#"{"first_name":"John","last_name":"Doe","email":"john@example.com"}"#;
         self.lead(body).await
     }
+}
+
+pub(crate) fn with_json(request: RequestBuilder, body: &Value) -> RequestBuilder {
+    request
+        .header("content-type", "application/json")
+        .body(body.to_string())
 }
 
 /// What a server answered.

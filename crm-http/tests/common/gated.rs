@@ -1,0 +1,130 @@
+//! Storage that moves no lead out of a removed status until it is let.
+
+use async_trait::async_trait;
+use crm_core::event::{CommitId, EventCursor, LeadEvent};
+use crm_core::lead::{Lead, LeadId, TenantId, Version};
+use crm_core::lifecycle::Lifecycle;
+use crm_core::memory::MemoryRepository;
+use crm_core::query::{LeadFilter, LeadQuery, Limit, Page};
+use crm_core::repository::{
+    Aggregate, Aggregated, Change, ChangeSet, Committed, Document, DocumentKey, EventPage,
+    HistoryQuery, Repository, RepositoryError,
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+#[derive(Debug, Clone)]
+pub(crate) struct GatedRepository {
+    inner: MemoryRepository,
+    /// Each permit lets one commit through.
+    pub(crate) open: Arc<Semaphore>,
+}
+
+impl GatedRepository {
+    pub(crate) fn shut() -> Self {
+        Self {
+            inner: MemoryRepository::new(),
+            open: Arc::new(Semaphore::new(0)),
+        }
+    }
+}
+
+fn is_a_removal(change: &Change) -> bool {
+    let Change::Update { lead, .. } = change else {
+        return false;
+    };
+    let reason = lead.status_reason.as_deref();
+    reason.is_some_and(|reason| reason.ends_with("was removed"))
+}
+
+#[async_trait]
+impl Repository for GatedRepository {
+    async fn commit(
+        &self,
+        tenant: &TenantId,
+        changes: &ChangeSet,
+    ) -> Result<Committed, RepositoryError> {
+        if changes.changes().iter().any(is_a_removal) {
+            self.open.acquire().await.unwrap().forget();
+        }
+        self.inner.commit(tenant, changes).await
+    }
+
+    async fn committed(
+        &self,
+        tenant: &TenantId,
+        commit: CommitId,
+    ) -> Result<Option<Committed>, RepositoryError> {
+        self.inner.committed(tenant, commit).await
+    }
+
+    async fn get(&self, tenant: &TenantId, ids: &[LeadId]) -> Result<Vec<Lead>, RepositoryError> {
+        self.inner.get(tenant, ids).await
+    }
+
+    async fn find(
+        &self,
+        tenant: &TenantId,
+        query: &LeadQuery,
+    ) -> Result<Page<Lead>, RepositoryError> {
+        self.inner.find(tenant, query).await
+    }
+
+    async fn count(&self, tenant: &TenantId, filter: &LeadFilter) -> Result<u64, RepositoryError> {
+        self.inner.count(tenant, filter).await
+    }
+
+    async fn history(
+        &self,
+        tenant: &TenantId,
+        lead: LeadId,
+        query: &HistoryQuery,
+    ) -> Result<Page<LeadEvent>, RepositoryError> {
+        self.inner.history(tenant, lead, query).await
+    }
+
+    async fn events(
+        &self,
+        tenant: &TenantId,
+        after: Option<&EventCursor>,
+        limit: Limit,
+    ) -> Result<EventPage, RepositoryError> {
+        self.inner.events(tenant, after, limit).await
+    }
+
+    async fn aggregate(
+        &self,
+        tenant: &TenantId,
+        what: &Aggregate,
+    ) -> Result<Aggregated, RepositoryError> {
+        self.inner.aggregate(tenant, what).await
+    }
+
+    async fn lifecycle(&self, tenant: &TenantId) -> Result<Option<Lifecycle>, RepositoryError> {
+        self.inner.lifecycle(tenant).await
+    }
+
+    async fn lifecycle_at(
+        &self,
+        tenant: &TenantId,
+        version: Version,
+    ) -> Result<Option<Lifecycle>, RepositoryError> {
+        self.inner.lifecycle_at(tenant, version).await
+    }
+
+    async fn document(
+        &self,
+        tenant: &TenantId,
+        key: &DocumentKey,
+    ) -> Result<Option<Document>, RepositoryError> {
+        self.inner.document(tenant, key).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, RepositoryError> {
+        self.inner.tenants(after).await
+    }
+
+    async fn erase_tenant(&self, tenant: &TenantId) -> Result<(), RepositoryError> {
+        self.inner.erase_tenant(tenant).await
+    }
+}
