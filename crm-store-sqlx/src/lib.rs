@@ -2,6 +2,7 @@
 // Without a database there is nothing here.
 #![cfg(any(feature = "postgres", feature = "sqlite"))]
 
+mod about;
 mod check;
 mod effect;
 mod error;

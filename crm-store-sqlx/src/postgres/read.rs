@@ -1,7 +1,7 @@
 //! What is read by its id: leads, commits, documents.
 
 use super::sql::{Sql, TENANT};
-use super::stored;
+use crate::about;
 use crate::error::Result;
 use crate::lead_row::{LEAD, lead_from_row};
 use crate::value::read;
@@ -70,7 +70,7 @@ pub(super) async fn committed(
         .fetch_optional(connection)
         .await?;
     let Some(row) = found else { return Ok(None) };
-    let done = stored::committed(commit, row.try_get(0)?, row.try_get(1)?)?;
+    let done = about::committed(commit, row.try_get(0)?, row.try_get(1)?)?;
     Ok(Some(done))
 }
 

@@ -1,14 +1,15 @@
 //! What a commit locks and reads before it writes.
 
 use super::sql::Sql;
+use crate::about::{self, About, counters_of, outcome_bytes};
 use crate::check::{Stored, removed};
 use crate::error::{Error, Result};
 use crate::lead_row::{LEAD, lead_from_row};
 use crate::value::{id, read};
 use crm_core::event::CommitId;
-use crm_core::index::{Counter, Measure, Shelf};
+use crm_core::index::{Counter, IndexKey};
 use crm_core::lead::{Lead, LeadId, LeadStatus, TenantId, Version};
-use crm_core::repository::{Change, ChangeSet, Committed, DocumentKey, Fingerprint};
+use crm_core::repository::{ChangeSet, Committed, DocumentKey};
 use sqlx::{PgConnection, Row as _};
 use std::collections::{HashMap, HashSet};
 
@@ -45,13 +46,10 @@ pub(super) async fn tenant(
     let Some(found) = found else { return Ok(None) };
     let lifecycle: Option<i64> = found.try_get(1)?;
     let statuses: Vec<String> = found.try_get(2)?;
-    let statuses = statuses.iter().map(|slug| slug.parse());
     Ok(Some(Tenant {
         number: found.try_get(0)?,
         lifecycle: lifecycle.map(read).transpose()?.map(Version::new),
-        statuses: statuses
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|_| Error::Damaged("a status"))?,
+        statuses: about::statuses(&statuses)?,
         is_new_commit: found.try_get(3)?,
     }))
 }
@@ -80,15 +78,6 @@ const LOCKED_TO_EDIT: &str = "
     SELECT tenant, lifecycle, statuses, EXISTS (SELECT FROM claimed) FROM locked
 ";
 
-fn outcome_bytes(changes: &ChangeSet) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for event in changes.events() {
-        bytes.extend_from_slice(event.lead.as_bytes());
-        bytes.extend_from_slice(&event.version.get().to_be_bytes());
-    }
-    bytes
-}
-
 /// What a commit did.
 pub(super) async fn outcome(
     connection: &mut PgConnection,
@@ -102,27 +91,8 @@ pub(super) async fn outcome(
         .fetch_optional(connection)
         .await?;
     let Some(found) = found else { return Ok(None) };
-    let done = committed(commit, found.try_get(0)?, found.try_get(1)?)?;
+    let done = about::committed(commit, found.try_get(0)?, found.try_get(1)?)?;
     Ok(Some(done))
-}
-
-/// An outcome as it is stored.
-pub(super) fn committed(
-    commit: CommitId,
-    fingerprint: Option<&[u8]>,
-    outcome: &[u8],
-) -> Result<Committed> {
-    let (leads, []) = outcome.as_chunks::<24>() else {
-        return Err(Error::Damaged("the outcome of a commit"));
-    };
-    let leads = leads.iter().map(|bytes| {
-        let lead = LeadId::from_bytes(*bytes.first_chunk().unwrap_or(&[0; 16]));
-        let version = u64::from_be_bytes(*bytes.last_chunk().unwrap_or(&[0; 8]));
-        (lead, Version::new(version))
-    });
-    let fingerprint = fingerprint.map(id).transpose()?;
-    let fingerprint = fingerprint.map(Fingerprint::from_bytes);
-    Ok(Committed::new(commit, fingerprint, leads.collect()))
 }
 
 /// Everything that the checks of a change set ask for. What it changes is locked.
@@ -131,17 +101,11 @@ pub(super) async fn stored(
     tenant: Tenant,
     changes: &ChangeSet,
 ) -> Result<Stored> {
-    let (mut created, mut changed, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-    for change in changes.changes() {
-        match change {
-            Change::Create { lead, .. } => created.push(lead.id),
-            Change::Update { lead, .. } => changed.push(lead.id),
-            Change::Delete { lead, .. } => changed.push(*lead),
-            Change::PutDocument { document, .. } => documents.push(&document.key),
-            Change::RemoveDocument { key, .. } => documents.push(key),
-            _ => {}
-        }
-    }
+    let About {
+        mut created,
+        changed,
+        documents,
+    } = About::of(changes);
     let mut leads = HashMap::new();
     if !changed.is_empty() {
         for lead in locked_leads(connection, tenant.number, &changed).await? {
@@ -256,18 +220,8 @@ async fn leads_in(
     tenant: i64,
     statuses: &[LeadStatus],
 ) -> Result<HashMap<LeadStatus, u64>> {
-    let mut keys = Vec::new();
-    for status in statuses {
-        for shelf in [Shelf::Active, Shelf::Archived] {
-            let counter = Counter {
-                shelf,
-                assignee: None,
-                status: Some(status.clone()),
-                measure: Measure::Leads,
-            };
-            keys.push(counter.key().as_bytes().to_vec());
-        }
-    }
+    let keys = counters_of(statuses);
+    let keys: Vec<&[u8]> = keys.iter().map(IndexKey::as_bytes).collect();
     let sql = "
         SELECT key, sum(low)::bigint
         FROM (

@@ -1,14 +1,15 @@
 //! What a commit reads, under the lock that it holds, before it writes.
 
 use super::schema::{Versions, versions_sql};
+use crate::about::{self, About, counters_of};
 use crate::check::{Stored, removed};
 use crate::error::Result;
 use crate::lead_row::{LEAD, lead_from_row};
 use crate::value::{id, read};
 use crm_core::event::CommitId;
-use crm_core::index::{Counter, Measure, Shelf};
+use crm_core::index::Counter;
 use crm_core::lead::{Lead, LeadId, LeadStatus, TenantId, Version};
-use crm_core::repository::{Change, ChangeSet, Committed, DocumentKey, Fingerprint};
+use crm_core::repository::{ChangeSet, Committed, DocumentKey, Fingerprint};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use std::collections::{HashMap, HashSet};
 
@@ -59,7 +60,6 @@ pub(super) async fn tenant(
     };
     let lifecycle: Option<i64> = found.try_get(4)?;
     let statuses: Vec<String> = serde_json::from_str(found.try_get(5)?)?;
-    let statuses = statuses.iter().map(|slug| slug.parse());
     let first: Option<i64> = found.try_get(7)?;
     let last: Option<i64> = found.try_get(8)?;
     let done = match first.zip(last) {
@@ -73,9 +73,7 @@ pub(super) async fn tenant(
     Ok(Some(Tenant {
         number,
         lifecycle: lifecycle.map(read).transpose()?.map(Version::new),
-        statuses: statuses
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|_| crate::error::Error::Damaged("a status"))?,
+        statuses: about::statuses(&statuses)?,
         done,
     }))
 }
@@ -113,17 +111,11 @@ pub(super) async fn stored(
     tenant: Tenant,
     changes: &ChangeSet,
 ) -> Result<Stored> {
-    let (mut created, mut changed, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-    for change in changes.changes() {
-        match change {
-            Change::Create { lead, .. } => created.push(lead.id),
-            Change::Update { lead, .. } => changed.push(lead.id),
-            Change::Delete { lead, .. } => changed.push(*lead),
-            Change::PutDocument { document, .. } => documents.push(&document.key),
-            Change::RemoveDocument { key, .. } => documents.push(key),
-            _ => {}
-        }
-    }
+    let About {
+        mut created,
+        changed,
+        documents,
+    } = About::of(changes);
     let mut leads = HashMap::new();
     if !changed.is_empty() {
         for lead in leads_by_id(connection, tenant.number, &changed).await? {
@@ -252,16 +244,8 @@ async fn leads_in(
         QueryBuilder::<Sqlite>::new("SELECT key, low FROM crm_counters WHERE tenant = ");
     query.push_bind(tenant).push(" AND key IN (");
     let mut list = query.separated(", ");
-    for status in statuses {
-        for shelf in [Shelf::Active, Shelf::Archived] {
-            let counter = Counter {
-                shelf,
-                assignee: None,
-                status: Some(status.clone()),
-                measure: Measure::Leads,
-            };
-            list.push_bind(counter.key().as_bytes().to_vec());
-        }
+    for key in counters_of(statuses) {
+        list.push_bind(key.as_bytes().to_vec());
     }
     list.push_unseparated(")");
     let rows = query
