@@ -1,6 +1,6 @@
 //! What a change set does to the tables: the rows that come, change and go.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event_row::EventRow;
 use crate::lead_row::{Column, LeadRow};
 use crm_core::index::{IndexKey, counter_changes};
@@ -178,13 +178,17 @@ pub(crate) fn halves(number: i128) -> (i64, i64) {
     (half(number / WHOLE), half(number % WHOLE))
 }
 
-/// The number that two halves stand for.
-#[cfg(any(feature = "sqlite", test))]
-pub(crate) fn whole(high: i64, low: i64) -> i128 {
-    i128::from(high) * WHOLE + i128::from(low)
+/// What sums of halves stand for, which may each be more than fits a column.
+pub(crate) fn whole_of_sums(high: &str, low: &str) -> Result<i128> {
+    let parsed = |half: &str| half.parse().map_err(|_| Error::Damaged("a counter"));
+    let (high, low): (i128, i128) = (parsed(high)?, parsed(low)?);
+    let whole = high
+        .checked_mul(WHOLE)
+        .and_then(|high| high.checked_add(low));
+    whole.ok_or(Error::Damaged("a counter"))
 }
 
-pub(crate) const WHOLE: i128 = 1_000_000_000_000_000_000;
+const WHOLE: i128 = 1_000_000_000_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -202,7 +206,8 @@ mod tests {
             i128::from(i64::MAX) * 1_000_000,
         ] {
             let (high, low) = halves(number);
-            assert_eq!(whole(high, low), number);
+            let whole = whole_of_sums(&high.to_string(), &low.to_string());
+            assert_eq!(whole.unwrap(), number);
             assert!(i128::from(low).abs() < WHOLE);
         }
     }

@@ -1,7 +1,8 @@
 //! An event as a row: its columns, in the order in which they are written and read.
 
 use crate::error::{Error, Result};
-use crate::value::{Value, number};
+use crate::reading::Columns;
+use crate::value::{Value, id, number, read};
 use crm_core::event::LeadEvent;
 use crm_core::record::{ChangeRecord, EventRecord, KindRecord, ValueRecord};
 use std::borrow::Cow;
@@ -147,31 +148,30 @@ impl<'a> EventRow<'a> {
 }
 
 /// Reads the columns of [`EVENT`].
+pub(crate) fn read_event(row: &impl Columns) -> Result<LeadEvent> {
+    let text = |column| Ok::<_, Error>(row.text(column)?.map(Cow::Borrowed));
+    let event = EventRow {
+        lead: id(row.some_bytes(0)?)?,
+        version: read(row.some_number(1)?)?,
+        at: row.some_number(2)?,
+        actor: text(3)?,
+        commit: id(row.some_bytes(4)?)?,
+        kind: row.some_text(5)?.into(),
+        from_status: text(6)?,
+        to_status: text(7)?,
+        from_user: text(8)?,
+        to_user: text(9)?,
+        reason: text(10)?,
+        fields: text(11)?,
+        changes: text(12)?,
+    };
+    event.into_event()
+}
+
+/// The event of a row.
 macro_rules! event_from_row {
-    ($row:expr) => {{
-        use sqlx::Row as _;
-        let row = $row;
-        let text = |column: usize| -> crate::error::Result<Option<std::borrow::Cow<'_, str>>> {
-            Ok(row
-                .try_get::<Option<&str>, _>(column)?
-                .map(std::borrow::Cow::Borrowed))
-        };
-        let event = crate::event_row::EventRow {
-            lead: crate::value::id(row.try_get(0)?)?,
-            version: crate::value::read(row.try_get(1)?)?,
-            at: row.try_get(2)?,
-            actor: text(3)?,
-            commit: crate::value::id(row.try_get(4)?)?,
-            kind: text(5)?.unwrap_or_default(),
-            from_status: text(6)?,
-            to_status: text(7)?,
-            from_user: text(8)?,
-            to_user: text(9)?,
-            reason: text(10)?,
-            fields: text(11)?,
-            changes: text(12)?,
-        };
-        event.into_event()?
-    }};
+    ($row:expr) => {
+        crate::event_row::read_event($row)?
+    };
 }
 pub(crate) use event_from_row;

@@ -52,10 +52,13 @@ columns! {
     Custom "custom",
 }
 
-/// The columns that make a lead, in the order in which [`lead_from_row!`] reads them.
+/// The columns that make a lead, in the order in which they are read.
 pub(crate) const LEAD: &str = "id, version, status, assigned_to, source, created_at, updated_at, \
      status_changed_at, archived_at, value_currency, value_minor, first_name, last_name, email, \
      company, phone, tags, status_reason, notes, custom";
+
+/// How many columns these are.
+pub(crate) const LEAD_COLUMNS: usize = 20;
 
 /// A lead's row.
 pub(crate) struct LeadRow<'a> {
@@ -176,45 +179,10 @@ pub(crate) fn end_of_prefix(prefix: &str) -> Vec<u8> {
     [prefix.as_bytes(), &[0xff]].concat()
 }
 
-/// Reads the columns of [`LEAD`].
+/// The lead of a row.
 macro_rules! lead_from_row {
-    ($row:expr) => {{
-        use sqlx::Row as _;
-        let row = $row;
-        let text = |column: usize| -> crate::error::Result<Option<std::borrow::Cow<'_, str>>> {
-            Ok(row
-                .try_get::<Option<&str>, _>(column)?
-                .map(std::borrow::Cow::Borrowed))
-        };
-        let id: &[u8] = row.try_get(0)?;
-        let tags: Option<&str> = row.try_get(16)?;
-        let currency = text(9)?;
-        let minor: Option<i64> = row.try_get(10)?;
-        let record = crm_core::record::LeadRecord {
-            id: crate::value::id(id)?,
-            version: crate::value::read(row.try_get(1)?)?,
-            status: text(2)?.unwrap_or_default(),
-            assigned_to: text(3)?,
-            source: text(4)?,
-            created_at: row.try_get(5)?,
-            updated_at: row.try_get(6)?,
-            status_changed_at: row.try_get(7)?,
-            archived_at: row.try_get(8)?,
-            value: minor.zip(currency),
-            first_name: text(11)?,
-            last_name: text(12)?,
-            email: text(13)?,
-            company: text(14)?,
-            phone: text(15)?,
-            tags: match tags {
-                Some(tags) => serde_json::from_str(tags)?,
-                None => Vec::new(),
-            },
-            status_reason: text(17)?,
-            notes: text(18)?,
-            custom: text(19)?,
-        };
-        crm_core::lead::Lead::try_from(record)?
-    }};
+    ($row:expr) => {
+        crate::reading::read_lead($row)?
+    };
 }
 pub(crate) use lead_from_row;

@@ -3,19 +3,30 @@
 #![cfg(any(feature = "postgres", feature = "sqlite"))]
 
 mod about;
+mod arm;
 mod check;
+mod count;
 mod effect;
 mod error;
 mod event_row;
+mod filter;
+mod find;
 mod lead_row;
+mod list;
 mod migrate;
 mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod reading;
+mod rebuild;
+#[cfg(test)]
+mod shapes;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statement;
 mod value;
 mod verified;
+mod verify;
 
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBuilder, PostgresRepository};

@@ -46,27 +46,6 @@ fn parsed(rules: Option<String>) -> Result<Option<Lifecycle>> {
         .map_err(|_| Error::Damaged("a lifecycle"))
 }
 
-/// The statuses in force, in order.
-pub(super) async fn order(
-    connection: &mut PgConnection,
-    tenant: &TenantId,
-) -> Result<Vec<LeadStatus>> {
-    let sql = "
-        SELECT slug
-        FROM crm_statuses
-        WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = $1)
-        ORDER BY position
-    ";
-    let slugs: Vec<String> = sqlx::query_scalar(sql)
-        .bind(tenant.as_str())
-        .fetch_all(connection)
-        .await?;
-    slugs
-        .iter()
-        .map(|slug| slug.parse().map_err(|_| Error::Damaged("a status")))
-        .collect()
-}
-
 /// Stores a version, and the statuses it has. Those that it has no more stay for the moment.
 pub(super) async fn put(
     connection: &mut PgConnection,

@@ -2,13 +2,10 @@
 
 mod commit;
 mod connect;
-mod count;
 mod events;
-mod find;
 mod fold;
 mod keys;
 mod lifecycle;
-mod list;
 #[cfg(test)]
 mod plans;
 mod pool;
@@ -24,6 +21,7 @@ mod write;
 pub use connect::PostgresBuilder;
 
 use crate::error::{Error, Meaning, Result};
+use crate::{count, find};
 use async_trait::async_trait;
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
@@ -205,11 +203,11 @@ impl Repository for PostgresRepository {
             Aggregate::StatusTotals { assigned_to } => {
                 let assignee = assigned_to.clone().map(Assignee::User);
                 let assignee = assignee.as_ref();
-                let sums: std::result::Result<_, RepositoryError> =
-                    calling!(self, |connection| count::per_status(
-                        connection, tenant, assignee
-                    ));
-                Ok(Aggregated::StatusTotals(count::totals(sums?)))
+                let totals: std::result::Result<_, RepositoryError> = calling!(
+                    self,
+                    |connection| count::per_status(connection, tenant, assignee)
+                );
+                Ok(Aggregated::StatusTotals(totals?))
             }
             _ => Err(Error::Unsupported("this aggregate").into()),
         }

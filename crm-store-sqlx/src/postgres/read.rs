@@ -1,9 +1,10 @@
 //! What is read by its id: leads, commits, documents.
 
-use super::sql::{Sql, TENANT};
 use crate::about;
 use crate::error::Result;
 use crate::lead_row::{LEAD, lead_from_row};
+use crate::reading::Reading as _;
+use crate::statement::Statement;
 use crate::value::read;
 use crm_core::event::CommitId;
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
@@ -22,12 +23,12 @@ pub(super) async fn get(
             .into_iter()
             .collect());
     }
-    let mut sql = Sql::of(tenant);
+    let mut sql = Statement::of(PgConnection::DIALECT, tenant);
     sql.push("SELECT ").push(LEAD);
-    sql.push(" FROM crm_leads WHERE tenant = ").push(TENANT);
-    sql.push(" AND id = ANY(").bind_ids(ids).push(")");
+    sql.push(" FROM crm_leads WHERE tenant = ").tenant();
+    sql.push(" AND id").is_among_ids(ids);
     let mut found = HashMap::with_capacity(ids.len());
-    for row in sql.fetch_all(connection).await? {
+    for row in connection.rows(sql).await? {
         let lead = lead_from_row!(&row);
         found.insert(lead.id, lead);
     }

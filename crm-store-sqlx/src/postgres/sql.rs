@@ -1,19 +1,94 @@
-//! Statements that are put together from parts: fixed texts, and numbered parameters for all that
-//! was typed.
+//! How statements are said to PostgreSQL, and sent.
 
 use crate::error::{Error, Result};
-use crate::lead_row::{end_of_prefix, in_words};
-use crate::plan::{Keys, Parts, Way};
+use crate::reading::{Reading, columns_of};
+use crate::statement::{Dialect, Parameter, Statement};
 use crate::value::Value;
-use crm_core::lead::{LeadId, LeadStatus, TenantId};
-use crm_core::query::{Archived, Assignee, LeadFilter};
+use crm_core::lead::LeadId;
+use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Encode, PgConnection, Postgres, Type};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Encode, PgConnection, Postgres, Transaction,
+    Type,
+};
 
-/// The tenant's number. There may be none, and then nothing is found.
-pub(super) const TENANT: &str = "(SELECT tenant FROM crm_tenants WHERE name = $1)";
+const DIALECT: Dialect = Dialect {
+    numbered: Some("$"),
+    has_arrays: true,
+    by_index: None,
+    by_id: "crm_leads_pkey",
+    join: "JOIN",
+    merges: false,
+    compares_rows: true,
+    // PostgreSQL does not see that a column that is NULL is the same in all rows, and would take
+    // another index for the order.
+    orders_by_null: true,
+    begins_after_null: true,
+    in_words: ("position(", " IN words)"),
+    counters: &["crm_counters", "crm_deltas"],
+    number: "BIGINT",
+    text: "TEXT",
+};
 
-/// A statement about a tenant, whose name or number is the first parameter.
+columns_of!(PgRow);
+
+impl Reading for PgConnection {
+    type Row = PgRow;
+
+    const DIALECT: &'static Dialect = &DIALECT;
+
+    async fn moment(&mut self) -> Result<Transaction<'_, Postgres>> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(self.begin_with(begin).await?)
+    }
+
+    async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<PgRow>> {
+        let mut arguments = PgArguments::default();
+        for parameter in &statement.parameters {
+            let added = match parameter {
+                Parameter::One(Value::Text(text)) => arguments.add(text.as_deref()),
+                Parameter::One(Value::Bytes(bytes)) => arguments.add(bytes.as_deref()),
+                Parameter::One(Value::Number(number)) => arguments.add(number),
+                Parameter::All(values) => add_array(&mut arguments, values),
+            };
+            added.map_err(|_| Error::Unsupported("a value of this size"))?;
+        }
+        let query = sqlx::query_with(AssertSqlSafe(statement.text), arguments);
+        Ok(query.fetch_all(self).await?)
+    }
+}
+
+fn add_array(
+    arguments: &mut PgArguments,
+    values: &[Value<'_>],
+) -> std::result::Result<(), BoxDynError> {
+    match values.first() {
+        Some(Value::Bytes(_)) => {
+            let bytes = values.iter().map(|value| match value {
+                Value::Bytes(bytes) => bytes.as_deref(),
+                _ => None,
+            });
+            arguments.add(bytes.collect::<Vec<_>>())
+        }
+        Some(Value::Number(_)) => {
+            let numbers = values.iter().map(|value| match value {
+                Value::Number(number) => *number,
+                _ => None,
+            });
+            arguments.add(numbers.collect::<Vec<_>>())
+        }
+        _ => {
+            let texts = values.iter().map(|value| match value {
+                Value::Text(text) => text.as_deref(),
+                _ => None,
+            });
+            arguments.add(texts.collect::<Vec<_>>())
+        }
+    }
+}
+
+/// A statement that writes, about a tenant, whose number is the first parameter: values go into it
+/// as they are, and are not collected before.
 pub(super) struct Sql {
     text: String,
     arguments: PgArguments,
@@ -22,19 +97,7 @@ pub(super) struct Sql {
 }
 
 impl Sql {
-    pub(super) fn of(tenant: &TenantId) -> Self {
-        Self::with(tenant.as_str())
-    }
-
-    /// By its number.
     pub(super) fn about(tenant: i64) -> Self {
-        Self::with(tenant)
-    }
-
-    fn with<'t, T>(tenant: T) -> Self
-    where
-        T: Encode<'t, Postgres> + Type<Postgres>,
-    {
         let mut arguments = PgArguments::default();
         let failed = arguments.add(tenant).is_err();
         Self {
@@ -88,29 +151,10 @@ impl Sql {
     }
 
     fn bind_values(&mut self, values: &[Value<'_>]) {
-        match values.first() {
-            Some(Value::Bytes(_)) => {
-                let bytes = values.iter().map(|value| match value {
-                    Value::Bytes(bytes) => bytes.as_deref(),
-                    _ => None,
-                });
-                self.bind(bytes.collect::<Vec<_>>());
-            }
-            Some(Value::Number(_)) => {
-                let numbers = values.iter().map(|value| match value {
-                    Value::Number(number) => *number,
-                    _ => None,
-                });
-                self.bind(numbers.collect::<Vec<_>>());
-            }
-            _ => {
-                let texts = values.iter().map(|value| match value {
-                    Value::Text(text) => text.as_deref(),
-                    _ => None,
-                });
-                self.bind(texts.collect::<Vec<_>>());
-            }
-        }
+        self.failed |= add_array(&mut self.arguments, values).is_err();
+        self.count += 1;
+        self.text.push('$');
+        self.text.push_str(&self.count.to_string());
     }
 
     pub(super) async fn fetch_all(self, connection: &mut PgConnection) -> Result<Vec<PgRow>> {
@@ -121,11 +165,6 @@ impl Sql {
         Ok(query.fetch_all(connection).await?)
     }
 
-    pub(super) async fn fetch_one(self, connection: &mut PgConnection) -> Result<PgRow> {
-        let mut rows = self.fetch_all(connection).await?;
-        rows.pop().ok_or(Error::Database(sqlx::Error::RowNotFound))
-    }
-
     pub(super) async fn execute(self, connection: &mut PgConnection) -> Result<()> {
         if self.failed {
             return Err(Error::Unsupported("a value of this size"));
@@ -134,151 +173,4 @@ impl Sql {
         query.execute(connection).await?;
         Ok(())
     }
-
-    #[cfg(test)]
-    pub(super) fn explained(mut self) -> Self {
-        self.text.insert_str(0, "EXPLAIN ");
-        self
-    }
-
-    /// The keys of a way: `FROM … WHERE …`.
-    pub(super) fn push_keys(&mut self, way: Way, filter: &LeadFilter) -> &mut Self {
-        match way.keys {
-            Keys::Index(_) => {
-                self.push("FROM crm_leads");
-                self.push(" WHERE tenant = ").push(TENANT);
-                self.shelves(filter.archived);
-                self.conditions(filter, way.covers, way.keys)
-            }
-            Keys::Tag(place) => {
-                let tag = filter.tags.iter().nth(place);
-                self.push("FROM crm_tags WHERE tenant = ").push(TENANT);
-                self.shelves(filter.archived);
-                self.push(" AND tag = ")
-                    .bind(tag.map(|tag| tag.as_str().to_owned()));
-                self.conditions(filter, way.covers.within(Parts::CREATED), way.keys)
-            }
-            Keys::Word(place) => {
-                let word = filter.words.iter().nth(place).unwrap_or_default();
-                self.push("FROM crm_words WHERE tenant = ").push(TENANT);
-                self.shelves(filter.archived);
-                self.push(" AND word >= ").bind(word.as_bytes().to_vec());
-                self.push(" AND word < ").bind(end_of_prefix(word))
-            }
-        }
-    }
-
-    /// The leads of a way that pass the whole filter: `FROM … WHERE …`.
-    pub(super) fn push_leads(&mut self, way: Way, filter: &LeadFilter) -> &mut Self {
-        match way.keys {
-            Keys::Index(_) => {
-                self.push("FROM crm_leads");
-                self.push(" WHERE tenant = ").push(TENANT);
-                self.shelves(filter.archived);
-            }
-            Keys::Tag(_) | Keys::Word(_) => {
-                // A lead may have several words that begin with what was typed.
-                self.push("FROM (SELECT DISTINCT id AS found ");
-                self.push_keys(way, filter);
-                self.push(") AS keys JOIN crm_leads");
-                self.push(" ON tenant = ").push(TENANT);
-                self.push(" AND id = found WHERE true");
-            }
-        }
-        self.conditions(filter, Parts::of(filter), way.keys)
-    }
-
-    /// Nobody's leads, or a user's.
-    pub(super) fn assignee(&mut self, filter: &LeadFilter) -> &mut Self {
-        match &filter.assignee {
-            Some(Assignee::User(user)) => self
-                .push(" AND assigned_to = ")
-                .bind(user.as_str().to_owned()),
-            Some(Assignee::Nobody) => self.push(" AND assigned_to IS NULL"),
-            None => self,
-        }
-    }
-
-    fn shelves(&mut self, archived: Archived) -> &mut Self {
-        self.push(match archived {
-            Archived::Exclude => " AND archived = false",
-            Archived::Only => " AND archived = true",
-            Archived::Include => " AND archived IN (false, true)",
-        })
-    }
-
-    /// The filters of these parts, each as ` AND …`, but for the tag or word that the keys are of.
-    pub(super) fn conditions(
-        &mut self,
-        filter: &LeadFilter,
-        parts: Parts,
-        keys: Keys,
-    ) -> &mut Self {
-        let has = |part| parts.contains(part);
-        if has(Parts::STATUS) {
-            let slugs: Vec<&str> = filter.statuses.iter().map(LeadStatus::as_str).collect();
-            self.push(" AND status = ANY(").bind(slugs).push(")");
-        }
-        if has(Parts::ASSIGNEE) {
-            self.assignee(filter);
-        }
-        if has(Parts::SOURCE) {
-            let slugs: Vec<&str> = filter.sources.iter().map(|slug| slug.as_str()).collect();
-            self.push(" AND source = ANY(").bind(slugs).push(")");
-        }
-        if has(Parts::EMAIL) {
-            let key = filter.email.as_ref().map(|key| key.as_str().to_owned());
-            self.push(" AND email_key = ").bind(key);
-        }
-        if has(Parts::CREATED) {
-            self.range("created_at", filter.created.micros());
-        }
-        if has(Parts::UPDATED) {
-            self.range("updated_at", filter.updated.micros());
-        }
-        if has(Parts::SINCE)
-            && let Some(since) = filter.in_status_since
-        {
-            self.push(" AND status_changed_at <= ")
-                .bind(since.timestamp_micros());
-        }
-        if has(Parts::TAGS) {
-            let others = filter.tags.iter().enumerate();
-            for (_, tag) in others.filter(|(place, _)| keys != Keys::Tag(*place)) {
-                self.push(HAS_TAG).bind(tag.as_str().to_owned()).push(")");
-            }
-        }
-        if has(Parts::WORDS) {
-            let others = filter.words.iter().enumerate();
-            for (_, word) in others.filter(|(place, _)| keys != Keys::Word(*place)) {
-                self.push(" AND position(")
-                    .bind(in_words(word))
-                    .push(" IN words) > 0");
-            }
-        }
-        self
-    }
-
-    /// A range of times: from the first on, before the second.
-    pub(super) fn range(
-        &mut self,
-        column: &str,
-        (from, before): (Option<i64>, Option<i64>),
-    ) -> &mut Self {
-        if let Some(from) = from {
-            self.push(" AND ").push(column).push(" >= ").bind(from);
-        }
-        if let Some(before) = before {
-            self.push(" AND ").push(column).push(" < ").bind(before);
-        }
-        self
-    }
 }
-
-const HAS_TAG: &str = " AND EXISTS (
-    SELECT 1 FROM crm_tags AS other
-    WHERE other.tenant = crm_leads.tenant
-        AND other.archived = crm_leads.archived
-        AND other.created_at = crm_leads.created_at
-        AND other.id = crm_leads.id
-        AND other.tag = ";

@@ -2,13 +2,14 @@
 //! any depth, and no more than a page is ever sorted.
 
 use super::SqliteRepository;
-use super::count::widths_sql;
-use super::list::Listing;
-use super::sql::Sql;
+use crate::count::widths_sql;
+use crate::list::Listing;
 use crate::plan::{Keys, Parts, Plan, ways};
-use crm_core::chrono::{DateTime, Utc};
-use crm_core::lead::{LeadId, LeadStatus, TenantId};
-use crm_core::query::{Archived, LeadQuery, Position, Sort, SortBy};
+use crate::reading::Reading as _;
+use crate::shapes::{ORDER, all_pages, at, sorts};
+use crate::statement::Statement;
+use crm_core::lead::TenantId;
+use crm_core::query::{Archived, LeadQuery};
 use sqlx::{Row as _, SqliteConnection};
 
 /// How many leads there are: enough for every index to be worth its while.
@@ -59,129 +60,10 @@ async fn filled(connection: &mut SqliteConnection) {
         .unwrap();
 }
 
-async fn explained(connection: &mut SqliteConnection, sql: Sql) -> Vec<String> {
-    let rows = sql.explained().fetch_all(connection).await.unwrap();
+async fn explained(connection: &mut SqliteConnection, sql: Statement<'_>) -> Vec<String> {
+    let sql = sql.explained("EXPLAIN QUERY PLAN ");
+    let rows = connection.rows(sql).await.unwrap();
     rows.iter().map(|row| row.get("detail")).collect()
-}
-
-fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(second, 0).unwrap()
-}
-
-const ORDER: [LeadStatus; 3] = [LeadStatus::NEW, LeadStatus::CONTACTED, LeadStatus::LOST];
-
-fn sorts() -> impl Iterator<Item = Sort> {
-    SortBy::ALL.into_iter().flat_map(|by| {
-        let sort: Sort = by.as_str().parse().unwrap();
-        [sort, sort.descending()]
-    })
-}
-
-/// Every indexed shape, with the index that answers it.
-fn shapes() -> Vec<(LeadQuery, &'static str)> {
-    let new = LeadQuery::new;
-    let mut shapes = Vec::new();
-    for sort in sorts() {
-        let index = match sort.by {
-            SortBy::CreatedAt => "created",
-            SortBy::UpdatedAt => "updated",
-            SortBy::StatusChangedAt => "changed",
-            SortBy::Name => "name",
-            SortBy::Company => "company",
-            SortBy::Email => "email",
-            SortBy::Status => "status",
-            _ => "value",
-        };
-        shapes.push((new().sort(sort), index));
-    }
-    for direction in [Sort::ascending, Sort::descending] {
-        let created = direction(Sort::created());
-        let updated = direction(Sort::updated());
-        let changed = direction(Sort::status_changed());
-        for status in [&["new"][..], &["new", "lost"]] {
-            let of =
-                |query: LeadQuery| status.iter().fold(query, |query, slug| query.status(*slug));
-            shapes.extend([
-                (of(new()).sort(created), "created_status"),
-                (of(new()).sort(updated), "updated_status"),
-                (of(new()).sort(changed), "changed_status"),
-                (
-                    of(new()).in_status_since(at(9)).sort(changed),
-                    "changed_status",
-                ),
-                (
-                    of(new()).assigned_to("user_1").sort(created),
-                    "created_both",
-                ),
-                (of(new()).unassigned().sort(updated), "updated_both"),
-                (of(new()).sort(direction(Sort::status())), "status"),
-            ]);
-        }
-        shapes.extend([
-            (
-                new().assigned_to("user_1").sort(created),
-                "created_assignee",
-            ),
-            (new().unassigned().sort(created), "created_assignee"),
-            (
-                new().assigned_to("user_1").sort(updated),
-                "updated_assignee",
-            ),
-            (new().source("event").sort(created), "created_source"),
-            (
-                new().source("event").source("website").sort(created),
-                "created_source",
-            ),
-            (
-                new().email("john@example.com").sort(created),
-                "created_email",
-            ),
-            (new().tag("vip").sort(created), "tags"),
-            (
-                new()
-                    .created_from(at(1))
-                    .created_before(at(9))
-                    .sort(created),
-                "created",
-            ),
-            (
-                new()
-                    .updated_from(at(1))
-                    .updated_before(at(9))
-                    .sort(updated),
-                "updated",
-            ),
-            (new().in_status_since(at(9)).sort(changed), "changed"),
-        ]);
-    }
-    shapes
-}
-
-/// The same list from its start, from the middle, and from among those without a value.
-fn pages(query: &LeadQuery) -> Vec<LeadQuery> {
-    let id = LeadId::from_bytes(*b"0000000000050000");
-    let key = match query.sorting().by {
-        SortBy::CreatedAt | SortBy::UpdatedAt | SortBy::StatusChangedAt => {
-            Some((5_000_000i64 ^ i64::MIN).to_be_bytes().to_vec())
-        }
-        SortBy::Status => Some(b"new".to_vec()),
-        SortBy::Value => Some([&b"USD"[..], &(5i64 ^ i64::MIN).to_be_bytes()].concat()),
-        _ => Some(b"name 500".to_vec()),
-    };
-    let has_others = matches!(
-        query.sorting().by,
-        SortBy::Name | SortBy::Company | SortBy::Email | SortBy::Value
-    );
-    let after = |key| {
-        let position = Position { key, id };
-        let cursor = query.cursor_at(&TenantId::DEFAULT, &ORDER, &position);
-        query.clone().after(cursor)
-    };
-    let mut pages = vec![query.clone(), after(key)];
-    if has_others {
-        pages.push(after(None));
-    }
-    pages
 }
 
 /// What a page of an indexed shape must not do.
@@ -217,18 +99,14 @@ fn check(query: &LeadQuery, index: &str, plan: &[String]) {
 }
 
 async fn check_all(connection: &mut SqliteConnection) {
-    for (query, index) in shapes() {
-        for archived in [Archived::Exclude, Archived::Only, Archived::Include] {
-            for query in pages(&query.clone().archived(archived)) {
-                query.check().unwrap();
-                let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
-                let Plan::Exact(way) = Plan::list(query.filter(), query.sorting()) else {
-                    panic!("no index: {query:?}");
-                };
-                let plan = explained(connection, listing.walk(way, None)).await;
-                check(&query, index, &plan);
-            }
-        }
+    for (query, index) in all_pages() {
+        let tenant = &TenantId::DEFAULT;
+        let listing = Listing::new(SqliteConnection::DIALECT, tenant, &query, &ORDER).unwrap();
+        let Plan::Exact(way) = Plan::list(query.filter(), query.sorting()) else {
+            panic!("no index: {query:?}");
+        };
+        let plan = explained(connection, listing.walk(way, None)).await;
+        check(&query, index, &plan);
     }
 }
 
@@ -270,7 +148,13 @@ async fn matches_are_gathered_by_the_keys_of_a_filter() {
         let filter = query.filter();
         let all = ways(filter, Parts::of(filter));
         assert_eq!(all.len(), 9, "one for each filter, tag and word");
-        let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
+        let listing = Listing::new(
+            SqliteConnection::DIALECT,
+            &TenantId::DEFAULT,
+            &query,
+            &ORDER,
+        )
+        .unwrap();
         for way in &all {
             let plan = explained(&mut connection, listing.gather(*way)).await;
             let keys = match way.keys {
@@ -285,7 +169,13 @@ async fn matches_are_gathered_by_the_keys_of_a_filter() {
             );
             assert!(!told.contains("SCAN crm_"), "{told}");
         }
-        let sql = widths_sql(&TenantId::DEFAULT, filter, None, &all);
+        let sql = widths_sql(
+            SqliteConnection::DIALECT,
+            &TenantId::DEFAULT,
+            filter,
+            None,
+            &all,
+        );
         let plan = explained(&mut connection, sql).await;
         for line in plan.iter().filter(|line| line.contains(" crm_")) {
             let is_covered = line.contains("COVERING INDEX") || line.contains("PRIMARY KEY");
@@ -306,7 +196,13 @@ async fn many_tags_are_no_join_of_many_tables() {
         });
         query.check().unwrap();
         let filter = query.filter();
-        let listing = Listing::new(&TenantId::DEFAULT, &query, &ORDER).unwrap();
+        let listing = Listing::new(
+            SqliteConnection::DIALECT,
+            &TenantId::DEFAULT,
+            &query,
+            &ORDER,
+        )
+        .unwrap();
         let way = ways(filter, Parts::of(filter)).remove(0);
         lines.push(explained(&mut connection, listing.gather(way)).await.len());
     }

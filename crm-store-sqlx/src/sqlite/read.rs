@@ -1,8 +1,9 @@
 //! What is read by its id: leads, commits, documents.
 
-use super::sql::{Sql, TENANT};
 use crate::error::Result;
 use crate::lead_row::{LEAD, lead_from_row};
+use crate::reading::Reading as _;
+use crate::statement::Statement;
 use crate::value::{id, read};
 use crm_core::event::CommitId;
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
@@ -41,13 +42,11 @@ async fn get_all(
 ) -> Result<Vec<Lead>> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
-        let mut sql = Sql::of(tenant);
+        let mut sql = Statement::of(SqliteConnection::DIALECT, tenant);
         sql.push("SELECT ").push(LEAD);
-        sql.push(" FROM crm_leads WHERE tenant = ").push(TENANT);
-        sql.push(" AND id IN (");
-        sql.bind_all(ids.iter().map(|id| id.as_bytes().to_vec()))
-            .push(")");
-        for row in sql.fetch_all(&mut *connection).await? {
+        sql.push(" FROM crm_leads WHERE tenant = ").tenant();
+        sql.push(" AND id").is_among_ids(ids);
+        for row in connection.rows(sql).await? {
             let lead = lead_from_row!(&row);
             found.insert(lead.id, lead);
         }

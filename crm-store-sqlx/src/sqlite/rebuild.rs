@@ -3,25 +3,16 @@
 use super::SqliteRepository;
 use super::pool::{Patience, acquire};
 use super::schema::{check_not_newer, has_tables, keep_versions};
-use super::verify::leads_after;
 use super::write::Writer;
-use crate::effect::{Difference, tag_rows, word_rows};
 use crate::error::{Error, Result};
-use crate::lead_row::{Column, LeadRow, lead_from_row};
-use crm_core::index::{IndexKey, counter_changes};
+use crate::reading::read_lead;
+use crate::rebuild::{MADE, Remade};
+use crate::verify::{lead_id, leads_after};
+use crm_core::index::IndexKey;
 use crm_core::lead::Lead;
 use crm_core::repository::RepositoryError;
-use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use std::collections::BTreeMap;
-
-/// The columns that are made of others.
-const MADE: [Column; 5] = [
-    Column::NameSort,
-    Column::CompanySort,
-    Column::EmailSort,
-    Column::EmailKey,
-    Column::Words,
-];
 
 impl SqliteRepository {
     /// Makes the keys anew that leads are sorted, found and counted by: after a change of the rules
@@ -72,31 +63,18 @@ async fn rebuild_all(connection: &mut SqliteConnection) -> Result<()> {
 
 async fn rebuild_tenant(connection: &mut SqliteConnection, tenant: i64) -> Result<()> {
     let mut sums: BTreeMap<IndexKey, i128> = BTreeMap::new();
-    let mut after = Vec::new();
+    let mut after = None;
     loop {
-        let rows = leads_after(connection, tenant, &after).await?;
+        let rows = leads_after(connection, tenant, after).await?;
         let Some(last) = rows.last() else { break };
-        after = last.try_get::<&[u8], _>("id")?.to_vec();
-        let leads = rows.iter().map(|row| Ok(lead_from_row!(row)));
+        after = Some(lead_id(last)?);
+        let leads = rows.iter().map(read_lead);
         let leads: Vec<Lead> = leads.collect::<Result<_>>()?;
-
-        let mut made = Vec::with_capacity(leads.len());
-        let (mut words, mut tags) = (Difference::none(), Difference::none());
-        for lead in &leads {
-            let row = LeadRow::of(lead);
-            words.put.extend(word_rows(Some(lead), row.words()));
-            made.push(row);
-            tags.put.extend(tag_rows(Some(lead)));
-            for change in counter_changes(None, Some(lead)) {
-                *sums.entry(change.key).or_default() += change.delta;
-            }
-        }
-        words.sort();
-        tags.sort();
+        let made = Remade::of(&leads, &mut sums);
         let mut writer = Writer::new(connection, tenant);
-        writer.update(&made, &MADE).await?;
-        writer.words(&words).await?;
-        writer.tags(&tags).await?;
+        writer.update(&made.leads, &MADE).await?;
+        writer.words(&made.words).await?;
+        writer.tags(&made.tags).await?;
     }
     Writer::new(connection, tenant).counters(&sums).await
 }

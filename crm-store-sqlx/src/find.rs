@@ -1,18 +1,18 @@
 //! Lists: which statements answer a query.
 
-use super::list::Listing;
-use super::{count, lifecycle};
-use crate::error::Result;
+use crate::count;
+use crate::error::{Error, Result};
+use crate::list::Listing;
 use crate::plan::{Plan, Way, gathers};
-use crate::value::read;
+use crate::reading::{Columns as _, Reading, total_from_row};
+use crate::statement::Statement;
 use crm_core::index::counters_for;
-use crm_core::lead::{Lead, TenantId};
+use crm_core::lead::{Lead, LeadStatus, TenantId};
 use crm_core::query::{LeadQuery, Page, SortBy, Total, TotalCount};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 /// A page, read at one moment: most by one statement, any other in a transaction.
-pub(super) async fn find(
-    connection: &mut SqliteConnection,
+pub(crate) async fn find<C: Reading>(
+    connection: &mut C,
     tenant: &TenantId,
     query: &LeadQuery,
 ) -> Result<Page<Lead>> {
@@ -24,20 +24,20 @@ pub(super) async fn find(
     {
         return Ok(page);
     }
-    let mut moment = connection.begin_with("BEGIN").await?;
-    let page = in_steps(&mut moment, tenant, query, &plan).await?;
+    let mut moment = connection.moment().await?;
+    let page = in_steps(&mut *moment, tenant, query, &plan).await?;
     moment.commit().await?;
     Ok(page)
 }
 
 /// The page and its total by one statement, or `None` if that cannot tell both.
-async fn at_once(
-    connection: &mut SqliteConnection,
+async fn at_once<C: Reading>(
+    connection: &mut C,
     tenant: &TenantId,
     query: &LeadQuery,
     way: Way,
 ) -> Result<Option<Page<Lead>>> {
-    let listing = Listing::new(tenant, query, &[])?;
+    let listing = Listing::new(C::DIALECT, tenant, query, &[])?;
     let wanted = query.wanted_total();
     let counters = match wanted {
         Total::Skip => None,
@@ -47,11 +47,11 @@ async fn at_once(
         },
     };
     let sql = listing.walk(way, counters.as_deref());
-    let rows = sql.fetch_all(connection).await?;
+    let rows = connection.rows(sql).await?;
     let mut page = listing.page(&rows)?;
     page.total = match (wanted, rows.first()) {
         (Total::Skip, _) => None,
-        (_, Some(row)) => Some(count::bounded(wanted, read(row.try_get("total")?)?)),
+        (_, Some(row)) => Some(count::bounded(wanted, total_from_row(row)?)),
         // No row carries the total. Where the list begins there would be one if there were any.
         (_, None) if query.cursor().is_none() => Some(TotalCount::exact(0)),
         (_, None) => return Ok(None),
@@ -59,17 +59,17 @@ async fn at_once(
     Ok(Some(page))
 }
 
-async fn in_steps(
-    moment: &mut SqliteConnection,
+async fn in_steps<C: Reading>(
+    moment: &mut C,
     tenant: &TenantId,
     query: &LeadQuery,
     plan: &Plan,
 ) -> Result<Page<Lead>> {
     let order = match query.sorting().by {
-        SortBy::Status => lifecycle::order(moment, tenant).await?,
+        SortBy::Status => statuses(moment, tenant).await?,
         _ => Vec::new(),
     };
-    let listing = Listing::new(tenant, query, &order)?;
+    let listing = Listing::new(C::DIALECT, tenant, query, &order)?;
     let sql = match plan {
         Plan::Exact(way) => listing.walk(*way, None),
         Plan::Either(own, ways) => {
@@ -83,11 +83,26 @@ async fn in_steps(
             }
         }
     };
-    let rows = sql.fetch_all(moment).await?;
+    let rows = moment.rows(sql).await?;
     let mut page = listing.page(&rows)?;
     page.total = match query.wanted_total() {
         Total::Skip => None,
         wanted => Some(count::total(moment, tenant, query.filter(), wanted).await?),
     };
     Ok(page)
+}
+
+/// The statuses in force, in order.
+async fn statuses<C: Reading>(moment: &mut C, tenant: &TenantId) -> Result<Vec<LeadStatus>> {
+    let mut sql = Statement::of(C::DIALECT, tenant);
+    sql.push("SELECT slug FROM crm_statuses WHERE tenant = ");
+    sql.tenant().push(" ORDER BY position");
+    let rows = moment.rows(sql).await?;
+    rows.iter()
+        .map(|row| {
+            row.some_text(0)?
+                .parse()
+                .map_err(|_| Error::Damaged("a status"))
+        })
+        .collect()
 }
