@@ -15,6 +15,8 @@ const KNOWN: &[&str] = &[
     "sqlite:PATH",
     #[cfg(feature = "postgres")]
     "postgres://…",
+    #[cfg(feature = "mysql")]
+    "mysql://…",
 ];
 
 /// Opens the storage that a URL names, with its defaults:
@@ -25,6 +27,7 @@ const KNOWN: &[&str] = &[
 /// | `sled:PATH` | `SledRepository`, in the directory `PATH`, which is made if it is missing | `sled` |
 /// | `sqlite:PATH` | `SqliteRepository`, in the file `PATH`, which is made if it is missing | `sqlite` |
 /// | `postgres://…`, `postgresql://…` | `PostgresRepository`, in the database of a server; its tables are made if they are missing | `postgres` |
+/// | `mysql://…`, `mariadb://…` | `MySqlRepository`, likewise | `mysql` |
 ///
 /// A path is all that follows the colon, as it is: `sled:leads.sled`, `sled:/var/lib/crm/leads`. One
 /// that begins with `//` is refused: `sled://leads.sled` would be in the root directory.
@@ -62,6 +65,11 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Repository>, ConnectError> {
         #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
             let opened = crm_store_sqlx::PostgresRepository::open(url).await;
+            Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
+        }
+        #[cfg(feature = "mysql")]
+        Some(("mysql" | "mariadb", rest)) if rest.starts_with("//") => {
+            let opened = crm_store_sqlx::MySqlRepository::open(url).await;
             Ok(Arc::new(opened.map_err(ConnectError::Storage)?))
         }
         _ => Err(ConnectError::UnknownUrl),
@@ -117,7 +125,8 @@ mod tests {
             "",
             "memory",
             "memory:x",
-            "mysql://me:secret@host",
+            "mongodb://me:secret@host",
+            "mysql:leads",
             "postgres:leads",
             "sled",
             "sled:",

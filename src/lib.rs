@@ -34,7 +34,8 @@
 //! | `sled` | `sled`: leads in a directory, kept by an embedded key-value store |
 //! | `sqlite` | `sqlx`: leads in a SQLite file, beside the application's own tables |
 //! | `postgres` | `sqlx`: leads in a PostgreSQL database, beside the application's own tables |
-//! | `runtime-tokio`, `runtime-smol`, `runtime-async-global-executor` | the async runtime that connections of `sqlite` and `postgres` live on: the application's |
+//! | `mysql` | `sqlx`: leads in a MySQL or MariaDB database, beside the application's own tables |
+//! | `runtime-tokio`, `runtime-smol`, `runtime-async-global-executor` | the async runtime that connections of `sqlite`, `postgres` and `mysql` live on: the application's |
 //! | `testing` | `testing`: a clock that tests set, and what storages are tested with; for dev-dependencies |
 
 // A library does not print; its examples do.
@@ -70,6 +71,8 @@ pub mod prelude {
     pub use crm_core::repository::{HistoryQuery, Repository};
     #[cfg(feature = "sled")]
     pub use crm_store_sled::SledRepository;
+    #[cfg(feature = "mysql")]
+    pub use crm_store_sqlx::MySqlRepository;
     #[cfg(feature = "postgres")]
     pub use crm_store_sqlx::PostgresRepository;
     #[cfg(feature = "sqlite")]

@@ -1,16 +1,16 @@
 //! What a change set is about, and its outcome as it is stored.
 
 use crate::error::{Error, Result};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::value::id;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use crm_core::event::CommitId;
 use crm_core::index::{Counter, IndexKey, Measure, Shelf};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use crm_core::lead::Version;
 use crm_core::lead::{LeadId, LeadStatus};
 use crm_core::repository::{Change, ChangeSet, DocumentKey};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use crm_core::repository::{Committed, Fingerprint};
 
 /// What a change set is about.
@@ -69,7 +69,7 @@ pub(crate) fn statuses(slugs: &[String]) -> Result<Vec<LeadStatus>> {
 }
 
 /// The leads and versions that a commit makes: 16 and 8 bytes each.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn outcome_bytes(changes: &ChangeSet) -> Vec<u8> {
     let mut bytes = Vec::new();
     for event in changes.events() {
@@ -80,7 +80,7 @@ pub(crate) fn outcome_bytes(changes: &ChangeSet) -> Vec<u8> {
 }
 
 /// An outcome as it is stored.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn committed(
     commit: CommitId,
     fingerprint: Option<&[u8]>,

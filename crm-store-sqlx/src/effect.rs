@@ -178,6 +178,12 @@ pub(crate) fn halves(number: i128) -> (i64, i64) {
     (half(number / WHOLE), half(number % WHOLE))
 }
 
+/// The number that two halves stand for.
+#[cfg(feature = "mysql")]
+pub(crate) fn whole(high: i64, low: i64) -> i128 {
+    i128::from(high) * WHOLE + i128::from(low)
+}
+
 /// What sums of halves stand for, which may each be more than fits a column.
 pub(crate) fn whole_of_sums(high: &str, low: &str) -> Result<i128> {
     let parsed = |half: &str| half.parse().map_err(|_| Error::Damaged("a counter"));

@@ -31,11 +31,15 @@ pub(crate) enum Error {
         cause: Box<Error>,
     },
     /// Somebody else did the same at the same time.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     #[error("others were faster")]
     Overtaken,
     #[error("the database lacks tables of crm-kit: run `migrate` first")]
     NoTables,
+    /// The server ended the application's transaction, as others were in its way.
+    #[cfg(feature = "mysql")]
+    #[error("the server rolled the whole transaction back: give it up, and make it again")]
+    RolledBack(#[source] Box<Error>),
     /// The application's transaction read before others wrote.
     #[cfg(feature = "sqlite")]
     #[error(
@@ -86,7 +90,7 @@ impl From<serde_json::Error> for Error {
 impl Error {
     pub(crate) fn meaning(&self) -> Meaning {
         let database = match self {
-            #[cfg(feature = "postgres")]
+            #[cfg(any(feature = "mysql", feature = "postgres"))]
             Self::Overtaken => return Meaning::Busy,
             Self::Database(error) => error,
             Self::Migrate(
@@ -115,6 +119,10 @@ fn meaning_of(error: &dyn sqlx::error::DatabaseError) -> Meaning {
     if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
         return crate::sqlite::meaning_of(error);
     }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return crate::mysql::meaning_of(error);
+    }
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         return crate::postgres::meaning_of(error);
@@ -141,8 +149,10 @@ impl From<Error> for RepositoryError {
             Error::Record(_) => Kind::Other,
             Error::Damaged(what) => Kind::Corrupt { what },
             Error::Unsupported(what) => Kind::Unsupported { what },
-            #[cfg(feature = "postgres")]
+            #[cfg(any(feature = "mysql", feature = "postgres"))]
             Error::Overtaken => Kind::Unavailable,
+            #[cfg(feature = "mysql")]
+            Error::RolledBack(_) => Kind::Unavailable,
             Error::Doubtful { commit, .. } => Kind::OutcomeUnknown { commit: *commit },
         };
         match error {

@@ -8,6 +8,7 @@ use crm_core::record::{ChangeRecord, EventRecord, KindRecord, ValueRecord};
 use std::borrow::Cow;
 
 /// The columns that make an event, in the order in which they are written and read.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) const EVENT: &str = "lead, version, at, actor, commit_id, kind, from_status, to_status, \
      from_user, to_user, reason, fields, changes";
 
@@ -147,7 +148,7 @@ impl<'a> EventRow<'a> {
     }
 }
 
-/// Reads the columns of [`EVENT`].
+/// Reads the columns of an event.
 pub(crate) fn read_event(row: &impl Columns) -> Result<LeadEvent> {
     let text = |column| Ok::<_, Error>(row.text(column)?.map(Cow::Borrowed));
     let event = EventRow {

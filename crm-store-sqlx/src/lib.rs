@@ -1,6 +1,6 @@
 #![doc = include_str!("docs.md")]
 // Without a database there is nothing here.
-#![cfg(any(feature = "postgres", feature = "sqlite"))]
+#![cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 
 mod about;
 mod arm;
@@ -14,6 +14,8 @@ mod find;
 mod lead_row;
 mod list;
 mod migrate;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -28,6 +30,8 @@ mod value;
 mod verified;
 mod verify;
 
+#[cfg(feature = "mysql")]
+pub use mysql::{MySqlBuilder, MySqlRepository};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBuilder, PostgresRepository};
 #[cfg(feature = "sqlite")]

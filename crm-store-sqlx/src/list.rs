@@ -126,7 +126,7 @@ impl<'a> Listing<'a> {
             sql.push(" AS sorted_by_rank");
             self.push_sort_values(sql);
             self.push_from(sql, way, arm);
-            self.push_order_of_arm(sql, way);
+            self.push_order_of_arm(sql, way, arm);
             sql.push(")");
         }
         sql.push("\nORDER BY sorted_by_rank, ");
@@ -144,7 +144,7 @@ impl<'a> Listing<'a> {
     ) {
         self.push_select(sql, counters);
         self.push_from(sql, way, arm);
-        self.push_order_of_arm(sql, way);
+        self.push_order_of_arm(sql, way, arm);
     }
 
     fn push_select(&self, sql: &mut Statement<'_>, counters: Option<&[Counter]>) {
@@ -164,13 +164,18 @@ impl<'a> Listing<'a> {
         }
     }
 
-    fn push_order_of_arm(&self, sql: &mut Statement<'_>, way: Way) {
+    /// Some databases must be told a column that is NULL in all rows to see the order in which an
+    /// index has them, and some must not.
+    fn push_order_of_arm(&self, sql: &mut Statement<'_>, way: Way, arm: &Arm<'_>) {
         sql.push("\nORDER BY ");
         let is_nobodys = matches!(self.filter().assignee, Some(Assignee::Nobody));
         if is_nobodys && way.covers.contains(Parts::ASSIGNEE) && self.dialect.orders_by_null {
             sql.push("assigned_to").push(self.direction()).push(", ");
         }
-        self.push_order(sql, "");
+        match arm.is_without && !self.dialect.orders_by_null {
+            true => drop(sql.push("id").push(self.direction())),
+            false => self.push_order(sql, ""),
+        }
         sql.limit(self.page_and_one());
     }
 

@@ -91,12 +91,12 @@ pub(crate) fn read_lead(row: &impl Columns) -> Result<Lead> {
     Ok(Lead::try_from(record)?)
 }
 
-/// Columns as the driver reads them.
+/// Columns as the driver reads them, texts by a function of its own.
 macro_rules! columns_of {
-    ($row:ty) => {
+    ($row:ty, $text:ident) => {
         impl crate::reading::Columns for $row {
             fn text(&self, column: usize) -> crate::error::Result<Option<&str>> {
-                Ok(sqlx::Row::try_get(self, column)?)
+                Ok(sqlx::Row::$text(self, column)?)
             }
 
             fn bytes(&self, column: usize) -> crate::error::Result<Option<&[u8]>> {

@@ -12,79 +12,10 @@ use crm_core::query::{LeadQuery, Limit};
 use crm_core::repository::{HistoryQuery, Repository, RepositoryErrorKind};
 use crm_store_sqlx::PostgresRepository;
 use crm_store_sqlx::sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use servers::proxy::{CUT_AFTER, CUT_BEFORE, Proxy};
 use servers::{Schema, verified};
 use std::str::FromStr as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
-
-/// What becomes of the next connection that commits.
-const KEPT: u8 = 0;
-const CUT_BEFORE: u8 = 1;
-const CUT_AFTER: u8 = 2;
-
-/// Stands between a pool and the server.
-struct Proxy {
-    port: u16,
-    fate: Arc<AtomicU8>,
-    cut: broadcast::Sender<()>,
-}
-
-impl Proxy {
-    async fn before(host: String, port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self {
-            port: listener.local_addr().unwrap().port(),
-            fate: Arc::new(AtomicU8::new(KEPT)),
-            cut: broadcast::channel(1).0,
-        };
-        let (fate, cut) = (Arc::clone(&proxy.fate), proxy.cut.clone());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
-                let (fate, mut cut) = (Arc::clone(&fate), cut.subscribe());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = forward(client, server, &fate) => {}
-                        _ = cut.recv() => {}
-                    }
-                });
-            }
-        });
-        proxy
-    }
-}
-
-/// Until one side ends, or a commit meets its fate. Both sockets are closed then.
-async fn forward(mut client: TcpStream, mut server: TcpStream, fate: &AtomicU8) {
-    let (mut up, mut down) = ([0; 16_384], [0; 16_384]);
-    loop {
-        tokio::select! {
-            read = client.read(&mut up) => {
-                let Ok(length @ 1..) = read else { return };
-                let sent = &up[..length];
-                let is_commit = sent.windows(7).any(|bytes| bytes == b"COMMIT\0");
-                let fate = if is_commit { fate.swap(KEPT, Ordering::SeqCst) } else { KEPT };
-                if fate == CUT_BEFORE || server.write_all(sent).await.is_err() {
-                    return;
-                }
-                if fate == CUT_AFTER {
-                    // The reply, which the client never gets.
-                    let _ = server.read(&mut down).await;
-                    return;
-                }
-            }
-            read = server.read(&mut down) => {
-                let Ok(length @ 1..) = read else { return };
-                if client.write_all(&down[..length]).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
+use std::sync::atomic::Ordering;
 
 async fn through(schema: &Schema) -> (Proxy, PostgresRepository) {
     PostgresRepository::migrate(&schema.pool(1).await)
@@ -92,7 +23,7 @@ async fn through(schema: &Schema) -> (Proxy, PostgresRepository) {
         .unwrap();
     let options = PgConnectOptions::from_str(&schema.url()).unwrap();
     let host = options.get_host().to_owned();
-    let proxy = Proxy::before(host, options.get_port()).await;
+    let proxy = Proxy::before(host, options.get_port(), b"COMMIT\0").await;
     // The proxy reads what is sent.
     let options = options.ssl_mode(PgSslMode::Disable);
     let options = options.host("127.0.0.1").port(proxy.port);

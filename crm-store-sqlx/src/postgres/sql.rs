@@ -30,7 +30,7 @@ const DIALECT: Dialect = Dialect {
     text: "TEXT",
 };
 
-columns_of!(PgRow);
+columns_of!(PgRow, try_get);
 
 impl Reading for PgConnection {
     type Row = PgRow;

@@ -17,7 +17,7 @@ const DIALECT: Dialect = Dialect {
     join: "CROSS JOIN",
     merges: true,
     compares_rows: true,
-    orders_by_null: false,
+    orders_by_null: true,
     begins_after_null: false,
     in_words: ("instr(words, ", ")"),
     counters: &["crm_counters"],
@@ -25,7 +25,7 @@ const DIALECT: Dialect = Dialect {
     text: "TEXT",
 };
 
-columns_of!(SqliteRow);
+columns_of!(SqliteRow, try_get);
 
 impl Reading for SqliteConnection {
     type Row = SqliteRow;

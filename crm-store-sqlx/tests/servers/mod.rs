@@ -1,7 +1,10 @@
-//! Databases on a server: each in a schema of its own, which goes with it.
+//! Databases on a server: on PostgreSQL each in a schema of its own, which goes with it.
 
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
+pub(crate) mod mysql;
+pub(crate) mod proxy;
 
 use crm_store_sqlx::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crm_store_sqlx::sqlx::{self, AssertSqlSafe, PgPool};
@@ -12,15 +15,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The URL of the server to test on. Without one, whatever needs it is left out.
 pub(crate) fn url() -> Option<String> {
+    told("CRM_TEST_POSTGRES_URL", "PostgreSQL")
+}
+
+/// The URL that a variable holds. If it is not set, a line says so.
+fn told(variable: &str, server: &str) -> Option<String> {
     static TOLD: Once = Once::new();
-    let url = std::env::var("CRM_TEST_POSTGRES_URL").ok();
+    let url = std::env::var(variable).ok();
     if url.is_none() {
         TOLD.call_once(|| {
             use std::io::Write as _;
             // Written past the test harness, which shows nothing of tests that pass.
             let _ = writeln!(
                 std::io::stderr(),
-                "left out: tests on PostgreSQL, as CRM_TEST_POSTGRES_URL is not set"
+                "left out: tests on {server}, as {variable} is not set"
             );
         });
     }
