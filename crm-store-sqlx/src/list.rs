@@ -357,3 +357,113 @@ impl<'a> Listing<'a> {
         u64::from(self.query.page_limit().get()) + 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::shapes::at;
+    use crm_core::lead::LeadId;
+    use crm_core::query::Sort;
+
+    /// The statement of the page after a lead that was created at that second.
+    fn said(dialect: &'static Dialect, query: LeadQuery) -> String {
+        let query = query.sort(Sort::created().descending()).limit(2);
+        let key = at(1).timestamp_micros() ^ i64::MIN;
+        let position = Position {
+            key: Some(key.to_be_bytes().to_vec()),
+            id: LeadId::from_bytes([1; 16]),
+        };
+        let tenant = &TenantId::DEFAULT;
+        let query = query.clone().after(query.cursor_at(tenant, &[], &position));
+        query.check().unwrap();
+        let listing = Listing::new(dialect, tenant, &query, &[]).unwrap();
+        let Plan::Exact(way) = Plan::list(query.filter(), query.sorting()) else {
+            panic!("no index");
+        };
+        listing.walk(way, None).text.replace(LEAD, "…")
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite_is_asked_for_one_list_and_merges_several() {
+        let dialect = <sqlx::SqliteConnection as crate::reading::Reading>::DIALECT;
+        assert_eq!(
+            said(dialect, LeadQuery::new().unassigned()),
+            "SELECT …\n\
+             FROM crm_leads INDEXED BY crm_leads_created_assignee\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?1) \
+             AND archived = false AND assigned_to IS NULL AND (created_at, id) < (?2, ?3)\n\
+             ORDER BY assigned_to DESC, created_at DESC, id DESC\n\
+             LIMIT 3"
+        );
+        assert_eq!(
+            said(dialect, LeadQuery::new().status("new").status("lost")),
+            "SELECT …, created_at AS sorted_by_created_at\n\
+             FROM crm_leads INDEXED BY crm_leads_created_status\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?1) \
+             AND archived = false AND status = ?2 AND (created_at, id) < (?3, ?4)\n\
+             UNION ALL\n\
+             SELECT …, created_at AS sorted_by_created_at\n\
+             FROM crm_leads INDEXED BY crm_leads_created_status\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?1) \
+             AND archived = false AND status = ?5 AND (created_at, id) < (?6, ?7)\n\
+             ORDER BY sorted_by_created_at DESC, id DESC\n\
+             LIMIT 3"
+        );
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn postgresql_is_asked_for_one_list_and_sorts_pages_of_several() {
+        let dialect = <sqlx::PgConnection as crate::reading::Reading>::DIALECT;
+        assert_eq!(
+            said(dialect, LeadQuery::new().status("new").status("lost")),
+            "(SELECT …, 0 AS sorted_by_rank, created_at AS sorted_by_created_at\n\
+             FROM crm_leads\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = $1) \
+             AND archived = false AND status = $2 AND (created_at, id) < ($3, $4)\n\
+             ORDER BY created_at DESC, id DESC\n\
+             LIMIT 3)\n\
+             UNION ALL\n\
+             (SELECT …, 0 AS sorted_by_rank, created_at AS sorted_by_created_at\n\
+             FROM crm_leads\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = $1) \
+             AND archived = false AND status = $5 AND (created_at, id) < ($6, $7)\n\
+             ORDER BY created_at DESC, id DESC\n\
+             LIMIT 3)\n\
+             ORDER BY sorted_by_rank, sorted_by_created_at DESC, id DESC\n\
+             LIMIT 3"
+        );
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn mysql_is_told_the_index_and_where_in_it_to_begin() {
+        let dialect = <sqlx::MySqlConnection as crate::reading::Reading>::DIALECT;
+        assert_eq!(
+            said(dialect, LeadQuery::new().unassigned()),
+            "SELECT …\n\
+             FROM crm_leads FORCE INDEX (crm_leads_created_assignee)\n\
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) \
+             AND archived = false AND assigned_to IS NULL \
+             AND created_at <= ? AND (created_at < ? OR created_at = ? AND id < ?)\n\
+             ORDER BY created_at DESC, id DESC\n\
+             LIMIT 3"
+        );
+        assert_eq!(
+            said(dialect, LeadQuery::new().tag("vip")),
+            "SELECT …\n\
+             FROM (SELECT id AS tagged FROM crm_tags \
+             WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) \
+             AND archived = false AND tag = ? \
+             AND created_at <= ? AND (created_at < ? OR created_at = ? AND id < ?) \
+             ORDER BY created_at DESC, id DESC\n\
+             LIMIT 3) AS keyed\n\
+             STRAIGHT_JOIN crm_leads FORCE INDEX (PRIMARY) \
+             ON tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) AND id = tagged\n\
+             ORDER BY created_at DESC, id DESC\n\
+             LIMIT 3"
+        );
+    }
+}
