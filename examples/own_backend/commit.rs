@@ -27,7 +27,7 @@ impl Tenant {
 
     fn apply(&mut self, change: &Change) -> Answer<()> {
         match change {
-            Change::Create { lead, event } | Change::Update { lead, event } => {
+            Change::Create { lead, event } | Change::Update { lead, event, .. } => {
                 self.write(lead.id, Some(lead))?;
                 self.append(event);
             }

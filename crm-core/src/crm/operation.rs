@@ -136,6 +136,7 @@ impl Crm {
                 let change = Change::Delete {
                     lead: before.id,
                     expected: before.version,
+                    before: Box::new(before.clone()),
                     event,
                 };
                 Ok(Plan {
@@ -234,6 +235,7 @@ impl Crm {
         let event = LeadEvent::changed(before, &after, fields, stamp);
         let change = Change::Update {
             lead: after.clone(),
+            before: Box::new(before.clone()),
             event,
         };
         Ok(Plan {
@@ -304,6 +306,7 @@ impl Plan {
         let event = LeadEvent::changed(before, &after, Vec::new(), stamp);
         let change = Change::Update {
             lead: after.clone(),
+            before: Box::new(before.clone()),
             event,
         };
         Self {

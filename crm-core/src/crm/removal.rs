@@ -160,7 +160,11 @@ impl Crm {
                 lead.updated_at = stamp.at;
                 lead.version = before.version.next();
                 let event = LeadEvent::changed(before, &lead, before.differences(&lead), &stamp);
-                Change::Update { lead, event }
+                Change::Update {
+                    lead,
+                    before: Box::new(before.clone()),
+                    event,
+                }
             })
             .collect();
         Ok(ChangeSet::new(commit, Some(lifecycle.version()), changes)?)

@@ -190,7 +190,7 @@ impl Tenant {
 
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::Create { lead, event } | Change::Update { lead, event } => {
+            Change::Create { lead, event } | Change::Update { lead, event, .. } => {
                 let before = self.leads.insert(lead.id, Box::new(lead.clone()));
                 self.reindex(before.as_deref(), Some(lead));
                 self.append(event.clone());

@@ -28,6 +28,9 @@ pub enum Change {
     Update {
         /// The lead as it will be; its version is one above the stored one.
         lead: Lead,
+        /// The lead as it was when this was planned, which a backend may work from once it has
+        /// checked that the stored one is at that version.
+        before: Box<Lead>,
         /// Its event.
         event: LeadEvent,
     },
@@ -38,6 +41,8 @@ pub enum Change {
         lead: LeadId,
         /// The version it must be at.
         expected: Version,
+        /// The lead as it was when this was planned: see [`Update`](Self::Update).
+        before: Box<Lead>,
         /// The tombstone.
         event: LeadEvent,
     },
@@ -262,6 +267,15 @@ impl ChangeSet {
     pub fn leads(&self) -> impl Iterator<Item = &Lead> {
         self.changes.iter().filter_map(|change| match change {
             Change::Create { lead, .. } | Change::Update { lead, .. } => Some(lead),
+            _ => None,
+        })
+    }
+
+    /// The leads that are changed or deleted as they were when this was planned, in order. Once a
+    /// backend has checked that the stored ones are at these versions, they are the stored ones.
+    pub fn leads_before(&self) -> impl Iterator<Item = &Lead> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Update { before, .. } | Change::Delete { before, .. } => Some(&**before),
             _ => None,
         })
     }

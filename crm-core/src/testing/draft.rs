@@ -71,8 +71,11 @@ impl Draft {
     pub(crate) fn update(mut self, before: &Lead, after: &Lead) -> Self {
         let fields = before.differences(after);
         let event = LeadEvent::changed(before, after, fields, &self.stamp_for(after));
-        let lead = after.clone();
-        self.changes.push(Change::Update { lead, event });
+        self.changes.push(Change::Update {
+            lead: after.clone(),
+            before: Box::new(before.clone()),
+            event,
+        });
         self
     }
 
@@ -86,6 +89,7 @@ impl Draft {
         self.changes.push(Change::Delete {
             lead: last.id,
             expected: last.version,
+            before: Box::new(last.clone()),
             event,
         });
         self

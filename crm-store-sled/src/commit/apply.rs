@@ -39,7 +39,7 @@ impl Commit<'_> {
     ) -> Result<()> {
         let number = draft.tenant;
         match change {
-            Change::Create { lead, event } | Change::Update { lead, event } => {
+            Change::Create { lead, event } | Change::Update { lead, event, .. } => {
                 let before = self.before.get(&lead.id);
                 let old = before.map(|(entry, _)| &**entry);
                 let record = record::encode_lead(lead);
