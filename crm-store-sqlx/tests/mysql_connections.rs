@@ -23,7 +23,10 @@ async fn through(database: &Database) -> (Proxy, MySqlRepository) {
         .unwrap();
     let options = MySqlConnectOptions::from_str(&database.url()).unwrap();
     let host = options.get_host().to_owned();
-    let proxy = Proxy::before(host, options.get_port(), b"\x03COMMIT").await;
+    let proxy = Proxy::before(host, options.get_port(), |_, sent| {
+        sent.windows(7).any(|bytes| bytes == b"\x03COMMIT")
+    })
+    .await;
     // The proxy reads what is sent.
     let options = options.ssl_mode(MySqlSslMode::Disabled);
     let options = options.host("127.0.0.1").port(proxy.port);

@@ -1,13 +1,18 @@
-//! How a change set is applied: what is locked, checked and written, in one transaction.
+//! How a change set is applied: what is locked, checked and written, in one transaction. One
+//! statement does it all if all is as it was planned.
 
-use super::write::Writer;
-use super::{PostgresRepository, lifecycle, stored};
+use super::sql::Sql;
+use super::write::{Parts, Writer};
+use super::{PostgresRepository, fold, lifecycle, stored};
+use crate::about::{About, outcome_bytes};
 use crate::check::{Stored, removed, repeated};
 use crate::effect::Effects;
 use crate::error::{Error, Meaning, Result};
-use crm_core::lead::{LeadId, LeadStatus, TenantId};
-use crm_core::repository::{ChangeSet, Committed, RepositoryError};
+use crate::value::{self, Value};
+use crm_core::lead::{Lead, LeadId, LeadStatus, TenantId};
+use crm_core::repository::{Change, ChangeSet, Committed, RepositoryError};
 use sqlx::{Connection as _, PgConnection};
+use std::collections::{BTreeSet, HashMap};
 
 /// Each statement sees what was committed before it, so what is read under a lock is current.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -55,13 +60,16 @@ impl PostgresRepository {
         changes: &ChangeSet,
     ) -> std::result::Result<Committed, RepositoryError> {
         if !connection.is_in_transaction() {
-            return Ok(commit(connection, tenant, changes).await?);
+            return Ok(commit(connection, Connections::Shared, tenant, changes).await?);
         }
         // A savepoint: if a statement fails, those before it are taken back.
         let mut savepoint = connection.begin().await.map_err(Error::from)?;
         match apply(&mut savepoint, tenant, changes).await {
             Ok(done) => {
                 savepoint.commit().await.map_err(Error::from)?;
+                if fold::is_due() {
+                    fold::fold_in(connection, tenant).await?;
+                }
                 Ok(done)
             }
             Err(error) => {
@@ -72,14 +80,38 @@ impl PostgresRepository {
     }
 }
 
-/// In a transaction of its own.
+/// Whose connections a repository works on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// Nobody else's.
+    Own,
+    /// The application's, which may have left one in an open transaction: sqlx does so when a
+    /// `begin` of a pool is dropped. What is written in it would be lost.
+    Shared,
+}
+
+/// In a transaction of its own. On connections that nobody else has, that is one statement, unless
+/// something is not as it was planned.
 pub(super) async fn commit(
     connection: &mut PgConnection,
+    connections: Connections,
     tenant: &TenantId,
     changes: &ChangeSet,
 ) -> Result<Committed> {
+    let is_tried = connections == Connections::Own;
+    if is_tried {
+        // It commits as it ends, so without its answer nobody knows whether it did.
+        let done = as_planned(connection, tenant, changes).await;
+        if done.map_err(|cause| in_doubt(cause, changes))? {
+            return Ok(changes.outcome());
+        }
+    }
     let mut transaction = connection.begin_with(BEGIN).await?;
-    let done = match apply(&mut transaction, tenant, changes).await {
+    let done = match is_tried {
+        true => in_steps(&mut transaction, tenant, changes).await,
+        false => apply(&mut transaction, tenant, changes).await,
+    };
+    let done = match done {
         Ok(done) => done,
         Err(error) => {
             // At once, as others wait for its locks. If it cannot be told to, the server finds out.
@@ -87,20 +119,132 @@ pub(super) async fn commit(
             return Err(error);
         }
     };
-    transaction.commit().await.map_err(|cause| {
-        let cause = Error::from(cause);
-        match cause.meaning() {
-            Meaning::Busy => cause,
-            _ => Error::Doubtful {
-                commit: changes.commit(),
-                cause: Box::new(cause),
-            },
-        }
-    })?;
+    let committed = transaction.commit().await;
+    committed.map_err(|cause| in_doubt(cause.into(), changes))?;
     Ok(done)
 }
 
+/// A failure of what commits. Only if the server says that it refused is nothing done.
+fn in_doubt(cause: Error, changes: &ChangeSet) -> Error {
+    match &cause {
+        Error::Database(sqlx::Error::Database(_)) if cause.meaning() != Meaning::Lost => cause,
+        Error::Database(_) => Error::Doubtful {
+            commit: changes.commit(),
+            cause: Box::new(cause),
+        },
+        _ => cause,
+    }
+}
+
 async fn apply(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+) -> Result<Committed> {
+    if as_planned(connection, tenant, changes).await? {
+        return Ok(changes.outcome());
+    }
+    in_steps(connection, tenant, changes).await
+}
+
+/// Applies a set that changes leads only by one statement, if the tenant, its rules and all the
+/// leads are as they were when it was planned, and the id of the commit is new. If not, nothing is
+/// written, and it is for [`in_steps`] to say why.
+async fn as_planned(
+    connection: &mut PgConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+) -> Result<bool> {
+    let is_of_leads = |change: &Change| {
+        matches!(
+            change,
+            Change::Create { .. } | Change::Update { .. } | Change::Delete { .. }
+        )
+    };
+    if !changes.changes().iter().all(is_of_leads) {
+        return Ok(false);
+    }
+    // What is compared before anything is written makes these the stored ones.
+    let before = changes.leads_before();
+    let before: HashMap<LeadId, Lead> = before.map(|lead| (lead.id, lead.clone())).collect();
+    let effects = Effects::of(changes, &before)?;
+    let mut parts = Parts::after(locked_as_planned(tenant, changes));
+    parts.effects(&effects);
+    parts.execute(connection).await
+}
+
+/// The tenant's number, if all is as it was planned: then the leads are locked, and the id of the
+/// commit is claimed.
+///
+/// All of a statement sees what was committed when it began, but rows as they are when their lock
+/// is granted. So what others may change is compared in rows that are locked. A lead that others
+/// created meanwhile is refused as a key that is twice.
+fn locked_as_planned(tenant: &TenantId, changes: &ChangeSet) -> Sql {
+    let statuses: BTreeSet<&str> = changes.leads().map(|lead| lead.status.as_str()).collect();
+    let about = About::of(changes);
+    let before: Vec<&Lead> = changes.leads_before().collect();
+
+    let mut sql = Sql::of(tenant);
+    sql.push(
+        "WITH tenant AS MATERIALIZED (
+            SELECT tenant FROM crm_tenants
+            WHERE name = $1",
+    );
+    if let Some(checked) = changes.checked_against() {
+        sql.push(" AND lifecycle = ")
+            .bind(value::stored(checked.get()));
+    }
+    if !statuses.is_empty() {
+        let statuses: Vec<&str> = statuses.into_iter().collect();
+        sql.push(" AND statuses @> ").bind(statuses);
+    }
+    sql.push(" FOR SHARE)");
+    if !about.changed.is_empty() {
+        sql.push(
+            ", found AS MATERIALIZED (
+                SELECT id, version, updated_at FROM crm_leads
+                WHERE tenant = (SELECT tenant FROM tenant) AND id = ANY(",
+        );
+        sql.bind_ids(&about.changed)
+            .push(") ORDER BY id FOR UPDATE)");
+    }
+    sql.push(
+        ", ready AS (
+            INSERT INTO crm_commits (tenant, id, fingerprint, outcome)
+            SELECT tenant, ",
+    );
+    sql.bind(changes.commit().as_uuid().as_bytes().to_vec());
+    sql.push(", ")
+        .bind(changes.fingerprint().as_bytes().to_vec());
+    sql.push(", ").bind(outcome_bytes(changes));
+    sql.push(" FROM tenant WHERE true");
+    if !about.changed.is_empty() {
+        sql.push(" AND (SELECT count(*) FROM found JOIN ");
+        sql.unnest(&before, 3, |lead, column| match column {
+            0 => Value::bytes(Some(lead.id.as_bytes())),
+            1 => Value::Number(Some(value::stored(lead.version.get()))),
+            _ => Value::Number(Some(lead.updated_at.timestamp_micros())),
+        });
+        sql.push(" AS planned (id, version, updated_at) USING (id, version, updated_at)) = ");
+        sql.bind(i64::try_from(before.len()).unwrap_or(i64::MAX));
+    }
+    if !about.created.is_empty() {
+        sql.push(
+            " AND NOT EXISTS (
+                SELECT FROM crm_events
+                WHERE tenant = (SELECT tenant FROM tenant) AND version = 1 AND lead = ANY(",
+        );
+        sql.bind_ids(&about.created).push("))");
+    }
+    sql.push(
+        " ON CONFLICT (tenant, id) DO NOTHING
+            RETURNING tenant)",
+    );
+    sql
+}
+
+/// Locks and reads what the set is about, checks, and writes.
+async fn in_steps(
     connection: &mut PgConnection,
     tenant: &TenantId,
     changes: &ChangeSet,

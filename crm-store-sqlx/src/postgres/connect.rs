@@ -1,6 +1,7 @@
 //! How a database is reached: by a URL, or over a pool of the application's.
 
 use super::PostgresRepository;
+use super::commit::Connections;
 use super::{rebuild, schema};
 use crate::error::Result;
 use crm_core::repository::RepositoryError;
@@ -94,7 +95,7 @@ impl PostgresBuilder {
             rebuild::rebuild(&pool).await?;
         }
         schema::check(&pool).await?;
-        Ok(PostgresRepository::over(pool))
+        Ok(PostgresRepository::over(pool, Connections::Own))
     }
 }
 
@@ -145,7 +146,11 @@ impl PostgresRepository {
     /// Works over a pool that the application made, and may use for tables of its own. The tables
     /// must be there: see [`migrate`](Self::migrate).
     ///
-    /// Timeouts and durability are then the pool's: with `synchronous_commit = off`, the last
+    /// A commit is then three round trips, and not one as over connections of its own, so that it
+    /// is made even on a connection that the application left in a transaction: sqlx gives one back
+    /// to the pool like that when a `begin` is dropped before it has ended.
+    ///
+    /// Timeouts and durability are the pool's: with `synchronous_commit = off`, the last
     /// acknowledged commits may be lost when the server goes down. All connections must have the
     /// same `search_path`. Behind a proxy that gives each transaction another connection, prepared
     /// statements must be kept by the proxy.
@@ -155,7 +160,7 @@ impl PostgresRepository {
     /// As [`open`](Self::open), and `Other` if the tables are not there.
     pub async fn from_pool(pool: PgPool) -> std::result::Result<Self, RepositoryError> {
         schema::check(&pool).await?;
-        Ok(Self::over(pool))
+        Ok(Self::over(pool, Connections::Shared))
     }
 
     /// Closes all connections, once what they are doing is done. Dropping the last clone closes

@@ -20,6 +20,23 @@ pub(super) fn is_due() -> bool {
 /// for. A total is the same before and after, and whoever sums sees one of the two.
 pub(super) async fn fold(connection: &mut PgConnection, tenant: &TenantId) -> Result<()> {
     let mut transaction = connection.begin_with(BEGIN).await?;
+    fold_once(&mut transaction, tenant).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The same in a transaction of the application's, for those who commit in no other. Nobody else
+/// folds until it ends, which delays totals by nothing. If it fails, it is as if never tried.
+pub(super) async fn fold_in(connection: &mut PgConnection, tenant: &TenantId) -> Result<()> {
+    let mut savepoint = connection.begin().await?;
+    match fold_once(&mut savepoint, tenant).await {
+        Ok(()) => savepoint.commit().await?,
+        Err(_) => savepoint.rollback().await?,
+    }
+    Ok(())
+}
+
+async fn fold_once(connection: &mut PgConnection, tenant: &TenantId) -> Result<()> {
     let sql = "
         SELECT tenant FROM crm_folds
         WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = $1)
@@ -27,19 +44,18 @@ pub(super) async fn fold(connection: &mut PgConnection, tenant: &TenantId) -> Re
     ";
     let mine: Option<i64> = sqlx::query_scalar(sql)
         .bind(tenant.as_str())
-        .fetch_optional(&mut *transaction)
+        .fetch_optional(&mut *connection)
         .await?;
     if let Some(tenant) = mine {
         sqlx::query(FOLD)
             .bind(tenant)
             .bind(MOST)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
         let sql = "DELETE FROM crm_counters WHERE tenant = $1 AND high = 0 AND low = 0";
         let zeros = sqlx::query(sql).bind(tenant);
-        zeros.execute(&mut *transaction).await?;
+        zeros.execute(connection).await?;
     }
-    transaction.commit().await?;
     Ok(())
 }
 

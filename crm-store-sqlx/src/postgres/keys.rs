@@ -13,7 +13,7 @@ impl Parts {
             push_words(sql, &words.remove);
             sql.push(
                 " AS old (archived, word, id)
-                WHERE crm_words.tenant = $1
+                WHERE crm_words.tenant = (SELECT tenant FROM ready)
                     AND crm_words.archived = (old.archived = 1)
                     AND crm_words.word = old.word
                     AND crm_words.id = old.id",
@@ -22,7 +22,7 @@ impl Parts {
         if !words.put.is_empty() {
             let sql = self.begin();
             sql.push("INSERT INTO crm_words (tenant, archived, word, id) ");
-            sql.push("SELECT $1, archived = 1, word, id FROM ");
+            sql.push("SELECT ready.tenant, archived = 1, word, id FROM ready, ");
             push_words(sql, &words.put);
             sql.push(" AS new (archived, word, id)");
         }
@@ -35,7 +35,7 @@ impl Parts {
             push_tags(sql, &tags.remove);
             sql.push(
                 " AS old (archived, tag, created_at, id)
-                WHERE crm_tags.tenant = $1
+                WHERE crm_tags.tenant = (SELECT tenant FROM ready)
                     AND crm_tags.archived = (old.archived = 1)
                     AND crm_tags.tag = old.tag
                     AND crm_tags.created_at = old.created_at
@@ -45,7 +45,7 @@ impl Parts {
         if !tags.put.is_empty() {
             let sql = self.begin();
             sql.push("INSERT INTO crm_tags (tenant, archived, tag, created_at, id) ");
-            sql.push("SELECT $1, archived = 1, tag, created_at, id FROM ");
+            sql.push("SELECT ready.tenant, archived = 1, tag, created_at, id FROM ready, ");
             push_tags(sql, &tags.put);
             sql.push(" AS new (archived, tag, created_at, id)");
         }

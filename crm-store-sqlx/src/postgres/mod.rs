@@ -23,6 +23,7 @@ pub use connect::PostgresBuilder;
 use crate::error::{Error, Meaning, Result};
 use crate::{count, find};
 use async_trait::async_trait;
+use commit::Connections;
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
 use crm_core::lead::{Lead, LeadId, TenantId, Version};
 use crm_core::lifecycle::Lifecycle;
@@ -56,11 +57,12 @@ use std::fmt;
 #[derive(Clone)]
 pub struct PostgresRepository {
     pool: PgPool,
+    connections: Connections,
 }
 
 impl PostgresRepository {
-    const fn over(pool: PgPool) -> Self {
-        Self { pool }
+    const fn over(pool: PgPool, connections: Connections) -> Self {
+        Self { pool, connections }
     }
 
     /// What was committed stands, whatever becomes of this: somebody else folds later.
@@ -127,7 +129,10 @@ impl Repository for PostgresRepository {
         changes: &ChangeSet,
     ) -> std::result::Result<Committed, RepositoryError> {
         let done = calling!(self, |connection| commit::commit(
-            connection, tenant, changes
+            connection,
+            self.connections,
+            tenant,
+            changes
         ));
         if done.is_ok() && fold::is_due() {
             self.fold(tenant).await;

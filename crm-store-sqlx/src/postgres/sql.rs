@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::reading::{Reading, columns_of};
 use crate::statement::{Dialect, Parameter, Statement};
 use crate::value::Value;
-use crm_core::lead::LeadId;
+use crm_core::lead::{LeadId, TenantId};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{
@@ -87,8 +87,8 @@ fn add_array(
     }
 }
 
-/// A statement that writes, about a tenant, whose number is the first parameter: values go into it
-/// as they are, and are not collected before.
+/// A statement that writes, about a tenant, which is the first parameter: values go into it as they
+/// are, and are not collected before.
 pub(super) struct Sql {
     text: String,
     arguments: PgArguments,
@@ -97,7 +97,19 @@ pub(super) struct Sql {
 }
 
 impl Sql {
+    pub(super) fn of(tenant: &TenantId) -> Self {
+        Self::with(tenant.as_str())
+    }
+
+    /// By its number.
     pub(super) fn about(tenant: i64) -> Self {
+        Self::with(tenant)
+    }
+
+    fn with<'t, T>(tenant: T) -> Self
+    where
+        T: Encode<'t, Postgres> + Type<Postgres>,
+    {
         let mut arguments = PgArguments::default();
         let failed = arguments.add(tenant).is_err();
         Self {

@@ -27,15 +27,8 @@ impl<'c> Writer<'c> {
     /// parts touch different rows, so it does not matter which of them comes first.
     pub(super) async fn effects(&mut self, effects: &Effects<'_>) -> Result<()> {
         let mut parts = Parts::new(self.tenant);
-        parts.insert_leads(&effects.created);
-        parts.update_leads(&effects.updated, &effects.touched);
-        parts.delete_leads(&effects.deleted);
-        parts.erase_events(&effects.deleted);
-        parts.insert_events(&effects.events);
-        parts.words(&effects.words);
-        parts.tags(&effects.tags);
-        parts.deltas(&effects.counters);
-        parts.execute(self.connection).await
+        parts.effects(effects);
+        parts.execute(self.connection).await.map(drop)
     }
 
     /// The same of keys that are made anew: what is stored has none.
@@ -50,13 +43,13 @@ impl<'c> Writer<'c> {
         parts.update_leads(leads, columns);
         parts.words(words);
         parts.tags(tags);
-        parts.execute(self.connection).await
+        parts.execute(self.connection).await.map(drop)
     }
 
     pub(super) async fn counters(&mut self, counters: &BTreeMap<IndexKey, i128>) -> Result<()> {
         let mut parts = Parts::new(self.tenant);
         parts.deltas(counters);
-        parts.execute(self.connection).await
+        parts.execute(self.connection).await.map(drop)
     }
 
     /// Those that were there are locked. One that was not may be there by now: then it is refused
@@ -97,36 +90,57 @@ impl<'c> Writer<'c> {
     }
 }
 
-/// A statement of several parts: `WITH part1 AS (…), part2 AS (…) SELECT`.
+/// A statement of several parts: `WITH ready AS (…), part1 AS (…), part2 AS (…) SELECT`. They write
+/// for the tenant that the first names, and nothing if it names none.
 pub(super) struct Parts {
     pub(super) sql: Sql,
     count: usize,
 }
 
+/// The tenant to write for.
+pub(super) const READY: &str = "(SELECT tenant FROM ready)";
+
 impl Parts {
     fn new(tenant: i64) -> Self {
-        let sql = Sql::about(tenant);
-        Self { sql, count: 0 }
+        let mut sql = Sql::about(tenant);
+        sql.push("WITH ready AS (SELECT $1::bigint AS tenant)");
+        Self::after(sql)
+    }
+
+    /// After a text that names the tenant.
+    pub(super) const fn after(ready: Sql) -> Self {
+        Self {
+            sql: ready,
+            count: 0,
+        }
     }
 
     /// Begins a part.
     pub(super) fn begin(&mut self) -> &mut Sql {
-        let begin = match self.count {
-            0 => "WITH part",
-            _ => ")\n, part",
-        };
         self.count += 1;
-        self.sql.push(begin).push(&self.count.to_string());
+        self.sql.push(if self.count > 1 { ")\n" } else { "\n" });
+        self.sql.push(", part").push(&self.count.to_string());
         self.sql.push(" AS (\n")
     }
 
-    async fn execute(mut self, connection: &mut PgConnection) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
+    pub(super) fn effects(&mut self, effects: &Effects<'_>) {
+        self.insert_leads(&effects.created);
+        self.update_leads(&effects.updated, &effects.touched);
+        self.delete_leads(&effects.deleted);
+        self.erase_events(&effects.deleted);
+        self.insert_events(&effects.events);
+        self.words(&effects.words);
+        self.tags(&effects.tags);
+        self.deltas(&effects.counters);
+    }
+
+    /// Tells whether there was a tenant to write for.
+    pub(super) async fn execute(mut self, connection: &mut PgConnection) -> Result<bool> {
+        if self.count > 0 {
+            self.sql.push(")");
         }
-        // The number keeps the first parameter in use and known in its type.
-        self.sql.push(")\nSELECT $1::bigint");
-        self.sql.execute(connection).await
+        self.sql.push("\nSELECT tenant FROM ready");
+        Ok(!self.sql.fetch_all(connection).await?.is_empty())
     }
 
     fn insert_leads(&mut self, rows: &[LeadRow<'_>]) {
@@ -139,7 +153,7 @@ impl Parts {
         for column in &columns {
             sql.push(", ").push(column.name());
         }
-        sql.push(") SELECT $1, new.* FROM ");
+        sql.push(") SELECT ready.tenant, new.* FROM ready, ");
         push_rows(sql, rows, &columns);
         sql.push(" AS new");
     }
@@ -165,14 +179,16 @@ impl Parts {
             sql.push(if place > 0 { ", " } else { "" });
             sql.push(column.name());
         }
-        sql.push(") WHERE crm_leads.tenant = $1 AND crm_leads.id = new.id");
+        sql.push(") WHERE crm_leads.tenant = ").push(READY);
+        sql.push(" AND crm_leads.id = new.id");
     }
 
     fn delete_leads(&mut self, ids: &[LeadId]) {
         if !ids.is_empty() {
             let sql = self.begin();
-            sql.push("DELETE FROM crm_leads WHERE tenant = $1 AND id = ANY(");
-            sql.bind_ids(ids).push(")");
+            sql.push("DELETE FROM crm_leads WHERE tenant = ")
+                .push(READY);
+            sql.push(" AND id = ANY(").bind_ids(ids).push(")");
         }
     }
 
@@ -186,28 +202,29 @@ impl Parts {
         sql.push(
             "UPDATE crm_commits SET fingerprint = NULL FROM (
                 SELECT id FROM crm_commits
-                WHERE tenant = $1 AND id IN (
-                    SELECT commit_id FROM crm_events WHERE tenant = $1 AND lead = ANY(",
+                WHERE tenant = (SELECT tenant FROM ready) AND id IN (
+                    SELECT commit_id FROM crm_events
+                    WHERE tenant = (SELECT tenant FROM ready) AND lead = ANY(",
         );
         sql.bind_ids(leads).push(
             "))
                 ORDER BY id
                 FOR UPDATE
             ) AS old
-            WHERE crm_commits.tenant = $1 AND crm_commits.id = old.id",
+            WHERE crm_commits.tenant = (SELECT tenant FROM ready) AND crm_commits.id = old.id",
         );
         let sql = self.begin();
         sql.push(
             "UPDATE crm_events SET reason = NULL, changes = NULL FROM (
                 SELECT lead, version FROM crm_events
-                WHERE tenant = $1 AND lead = ANY(",
+                WHERE tenant = (SELECT tenant FROM ready) AND lead = ANY(",
         );
         sql.bind_ids(leads).push(
             ")
                 ORDER BY entry
                 FOR UPDATE
             ) AS old
-            WHERE crm_events.tenant = $1
+            WHERE crm_events.tenant = (SELECT tenant FROM ready)
                 AND crm_events.lead = old.lead
                 AND crm_events.version = old.version",
         );
@@ -220,7 +237,8 @@ impl Parts {
         }
         let sql = self.begin();
         sql.push("INSERT INTO crm_events (tenant, ").push(EVENT);
-        sql.push(") SELECT $1, ").push(EVENT).push(" FROM ");
+        sql.push(") SELECT ready.tenant, ").push(EVENT);
+        sql.push(" FROM ready, ");
         let rows: Vec<[Value<'_>; 13]> = events.iter().map(EventRow::values).collect();
         sql.unnest(&rows, 13, |row, column| {
             row.get(column).cloned().unwrap_or(Value::Number(None))
@@ -238,7 +256,8 @@ impl Parts {
             .map(|(key, by)| (key, halves(*by)))
             .collect();
         let sql = self.begin();
-        sql.push("INSERT INTO crm_deltas (tenant, key, high, low) SELECT $1, new.* FROM ");
+        sql.push("INSERT INTO crm_deltas (tenant, key, high, low) ");
+        sql.push("SELECT ready.tenant, new.* FROM ready, ");
         sql.unnest(&rows, 3, |(key, (high, low)), column| match column {
             0 => Value::bytes(Some(key.as_bytes())),
             1 => Value::Number(Some(*high)),

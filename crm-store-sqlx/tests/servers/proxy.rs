@@ -11,6 +11,10 @@ pub(crate) const KEPT: u8 = 0;
 pub(crate) const CUT_BEFORE: u8 = 1;
 pub(crate) const CUT_AFTER: u8 = 2;
 
+/// Whether a client commits by what it sends; whether a transaction has begun is kept for the next
+/// time.
+pub(crate) type IsCommit = fn(has_begun: &mut bool, sent: &[u8]) -> bool;
+
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     pub(crate) fate: Arc<AtomicU8>,
@@ -18,8 +22,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// `commit` is what a client sends when it commits.
-    pub(crate) async fn before(host: String, port: u16, commit: &'static [u8]) -> Self {
+    pub(crate) async fn before(host: String, port: u16, is_commit: IsCommit) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
@@ -33,7 +36,7 @@ impl Proxy {
                 let (fate, mut cut) = (Arc::clone(&fate), cut.subscribe());
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = forward(client, server, &fate, commit) => {}
+                        () = forward(client, server, &fate, is_commit) => {}
                         _ = cut.recv() => {}
                     }
                 });
@@ -44,15 +47,20 @@ impl Proxy {
 }
 
 /// Until one side ends, or a commit meets its fate. Both sockets are closed then.
-async fn forward(mut client: TcpStream, mut server: TcpStream, fate: &AtomicU8, commit: &[u8]) {
+async fn forward(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    fate: &AtomicU8,
+    is_commit: IsCommit,
+) {
     let (mut up, mut down) = ([0; 16_384], [0; 16_384]);
+    let mut has_begun = false;
     loop {
         tokio::select! {
             read = client.read(&mut up) => {
                 let Ok(length @ 1..) = read else { return };
                 let sent = &up[..length];
-                let is_commit = sent.windows(commit.len()).any(|bytes| bytes == commit);
-                let fate = if is_commit { fate.swap(KEPT, Ordering::SeqCst) } else { KEPT };
+                let fate = if is_commit(&mut has_begun, sent) { fate.swap(KEPT, Ordering::SeqCst) } else { KEPT };
                 if fate == CUT_BEFORE || server.write_all(sent).await.is_err() {
                     return;
                 }
