@@ -6,55 +6,39 @@
 mod common;
 mod servers;
 
-use common::numbered;
+use common::{Call, Dropped, numbered, repeats};
 use crm_core::crm::{Crm, CrmError};
-use crm_core::lead::TenantId;
-use crm_core::lead::{LeadId, LeadPatch};
+use crm_core::event::CommitId;
+use crm_core::lead::{LeadId, LeadPatch, NewLead, TenantId, Version};
 use crm_core::query::{LeadQuery, Limit, Sort, Total};
 use crm_core::report::StuckQuery;
-use crm_core::repository::{HistoryQuery, Repository};
+use crm_core::repository::{DocumentKey, HistoryQuery, Repository};
 use crm_store_sqlx::PostgresRepository;
+use crm_store_sqlx::sqlx::PgPool;
 use servers::{Schema, verified};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-type Call<'a> = Pin<Box<dyn Future<Output = Result<(), CrmError>> + Send + 'a>>;
-
-/// A call that is dropped after so many polls.
-struct Dropped<'a> {
-    call: Option<Call<'a>>,
-    polls: usize,
-}
-
-impl Future for Dropped<'_> {
-    /// Whether the call came to its end before.
-    type Output = bool;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let Some(call) = &mut self.call else {
-            return Poll::Ready(true);
-        };
-        if call.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        self.polls -= 1;
-        if self.polls == 0 {
-            self.call = None;
-            return Poll::Ready(false);
-        }
-        Poll::Pending
-    }
-}
 
 /// Every kind of call that a repository gets.
-fn calls<'a>(crm: &'a Crm, leads: &'a PostgresRepository, id: LeadId) -> Vec<Call<'a>> {
+fn calls<'a>(
+    crm: &'a Crm,
+    (leads, pool): (&'a PostgresRepository, &'a PgPool),
+    id: LeadId,
+) -> Vec<Call<'a>> {
     macro_rules! call {
         ($call:expr) => {
             Box::pin(async move { $call.await.map(drop) }) as Call<'a>
         };
     }
+    macro_rules! asked {
+        (|$tenant:ident| $call:expr) => {
+            Box::pin(async move {
+                let $tenant = &TenantId::DEFAULT;
+                $call.await.map(drop).map_err(CrmError::from)
+            }) as Call<'a>
+        };
+    }
     let other: TenantId = "other".parse().unwrap();
+    let beginner = crm.tenant("other");
     let query = || {
         LeadQuery::new()
             .search("john")
@@ -82,19 +66,53 @@ fn calls<'a>(crm: &'a Crm, leads: &'a PostgresRepository, id: LeadId) -> Vec<Cal
         call!(crm.lifecycle()),
         call!(crm.edit_lifecycle(|edit| edit.rename("new", "Fresh"))),
         call!(crm.edit_lifecycle(|edit| edit.rename("new", "New"))),
+        call!(async move { beginner.create(numbered(4)).await }),
         call!(async move { leads.erase_tenant(&other).await.map_err(CrmError::from) }),
-        call!(async { leads.verify().await.map_err(CrmError::from) }),
+        call!(async move {
+            let deleted = crm
+                .create(NewLead::new("Jane", "Doe", "jane@example.com")?)
+                .await?;
+            crm.archive(deleted.id).await?;
+            crm.restore(deleted.id).await?;
+            crm.delete(deleted.id).await
+        }),
+        asked!(|tenant| leads.committed(tenant, CommitId::random())),
+        asked!(|tenant| leads.lifecycle_at(tenant, Version::FIRST)),
+        asked!(|tenant| async {
+            let key: DocumentKey = "key".parse().unwrap();
+            leads.document(tenant, &key).await
+        }),
+        asked!(|_tenant| leads.tenants(None)),
+        asked!(|_tenant| leads.verify()),
+        asked!(|_tenant| PostgresRepository::migrate(pool)),
+        asked!(|_tenant| PostgresRepository::from_pool(pool.clone())),
+        asked!(|_tenant| PostgresRepository::rebuild_indexes(pool)),
+        call!(async move {
+            let plan = crm.plan_create(numbered(5)).await?;
+            let Ok(mut transaction) = pool.begin().await else {
+                return Ok(());
+            };
+            let tenant = &TenantId::DEFAULT;
+            PostgresRepository::commit_in(&mut transaction, tenant, &plan).await?;
+            let _ = transaction.commit().await;
+            Ok(())
+        }),
     ]
 }
 
-async fn drop_everywhere(crm: &Crm, leads: &PostgresRepository, others: &Crm) {
+async fn drop_everywhere(
+    crm: &Crm,
+    ours: (&PostgresRepository, &PgPool),
+    others: &Crm,
+    repeats: usize,
+) {
     let first = crm.create(numbered(0)).await.unwrap();
-    let kinds = calls(crm, leads, first.id).len();
+    let kinds = calls(crm, ours, first.id).len();
     let mut dropped = 0;
     for kind in 0..kinds {
         for polls in 1..=8 {
-            for _ in 0..3 {
-                let call = calls(crm, leads, first.id).swap_remove(kind);
+            for _ in 0..repeats {
+                let call = calls(crm, ours, first.id).swap_remove(kind);
                 let call = Some(call);
                 if !(Dropped { call, polls }).await {
                     dropped += 1;
@@ -104,36 +122,45 @@ async fn drop_everywhere(crm: &Crm, leads: &PostgresRepository, others: &Crm) {
                 let patch = LeadPatch::new().notes(note);
                 let written = crm.update(first.id, patch).await.unwrap();
                 assert_eq!(others.get(first.id).await.unwrap(), written);
-                assert_eq!(crm.get(first.id).await.unwrap(), written);
             }
         }
+        verified(ours.0).await;
     }
     assert!(dropped > 100, "{dropped} calls were dropped");
-    verified(leads).await;
 }
 
-async fn on_one_connection(schema: &Schema) -> (PostgresRepository, Crm, Crm) {
-    let pool = schema.pool(1).await;
-    PostgresRepository::migrate(&pool).await.unwrap();
-    let leads = PostgresRepository::from_pool(pool).await.unwrap();
-    let crm = Crm::open(Arc::new(leads.clone())).await.unwrap();
+/// A repository with one connection, from another, and a pool that is the application's.
+async fn on_one_connection(schema: &Schema) -> (PostgresRepository, PgPool, Crm, Crm) {
     let others = Crm::open(schema.open().await).await.unwrap();
-    (leads, crm, others)
+    let leads = schema.builder().connections(1).open().await.unwrap();
+    let crm = Crm::open(Arc::new(leads.clone())).await.unwrap();
+    (leads, schema.pool(1).await, crm, others)
 }
 
 #[test]
 fn a_dropped_call_leaves_nothing_half_done_on_the_only_connection() {
     Schema::test(async |schema| {
-        let (leads, crm, others) = on_one_connection(&schema).await;
-        drop_everywhere(&crm, &leads, &others).await;
+        let (leads, pool, crm, others) = on_one_connection(&schema).await;
+        drop_everywhere(&crm, (&leads, &pool), &others, repeats()).await;
     });
 }
 
-/// A commit polls more often than eight times: each of its statements, and `COMMIT`.
+/// The same where the application drops calls of its own on the same connection.
+#[test]
+fn a_dropped_call_leaves_nothing_half_done_on_the_only_connection_of_an_application() {
+    Schema::test(async |schema| {
+        let (_, pool, _, others) = on_one_connection(&schema).await;
+        let leads = PostgresRepository::from_pool(pool.clone()).await.unwrap();
+        let crm = Crm::open(Arc::new(leads.clone())).await.unwrap();
+        drop_everywhere(&crm, (&leads, &pool), &others, repeats() / 5).await;
+    });
+}
+
+/// A commit that is several statements polls more often than eight times.
 #[test]
 fn a_dropped_commit_is_made_as_a_whole_or_not_at_all() {
     Schema::test(async |schema| {
-        let (leads, crm, others) = on_one_connection(&schema).await;
+        let (leads, _, crm, others) = on_one_connection(&schema).await;
         crm.create(numbered(0)).await.unwrap();
         let (mut made, mut ended) = (0, 0);
         for polls in (1..=40).cycle() {
