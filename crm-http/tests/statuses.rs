@@ -444,13 +444,6 @@ async fn bad_requests_are_refused_and_name_the_field(site: &Site) {
             assert_eq!(refused.json["status"], false, "{}", refused.text);
         }
     }
-    let large = format!("name={}", "x".repeat(300_000));
-    let kind = "application/x-www-form-urlencoded";
-    let refused = call(site, "POST", "lead_statuses", kind, &large).await;
-    assert_eq!(
-        (refused.status, &refused.json["status"]),
-        (413, &false.into())
-    );
     let refused = call(site, "PATCH", "lead_statuses/1", "", "").await;
     assert_eq!(
         (refused.status, &refused.json["status"]),
@@ -461,6 +454,14 @@ async fn bad_requests_are_refused_and_name_the_field(site: &Site) {
     assert_eq!(
         order,
         ["new", "contacted", "qualified", "converted", "lost"]
+    );
+    // Last, as the server ends a connection whose body it did not read.
+    let large = format!("name={}", "x".repeat(300_000));
+    let kind = "application/x-www-form-urlencoded";
+    let refused = call(site, "POST", "lead_statuses", kind, &large).await;
+    assert_eq!(
+        (refused.status, &refused.json["status"]),
+        (413, &false.into())
     );
 }
 
