@@ -5,6 +5,8 @@
 //! cargo run --example server -- --addr 127.0.0.1:8080 --store sqlite:leads.db --lifecycle sales
 //! ```
 //!
+//! `/v1/crm/docs` shows the APIs in a browser.
+//!
 //! `CRM_ADMIN_TOKEN` gives the first administrator's access token, valid while it is given. Without
 //! it, one is made and printed once if the storage has none. `--rate N` lets a token make N requests
 //! per second, `--rate off` any number; 1,000 by default.
@@ -97,6 +99,7 @@ async fn run() -> Result<()> {
     let api = Api::new(crm)
         .tokens(tokens)
         .limits(limits.clone())
+        .with_page()
         .with_probes();
     let listener = TcpListener::bind(arguments.addr).await?;
     println!("Listening on http://{}", listener.local_addr()?);

@@ -6,6 +6,8 @@ use crate::extract::Credentials;
 use crate::layers::{self, nothing_here};
 use crate::lifecycle::removal::Removals;
 use crate::limits::Limits;
+#[cfg(feature = "swagger-ui")]
+use crate::page;
 use crate::rate::RateLimit;
 use crate::routes::{RouteInfo, Table};
 use crate::seal::{CursorKey, Seal};
@@ -45,6 +47,8 @@ pub struct Api {
     cursor_key: Option<CursorKey>,
     statuses_at: Option<String>,
     has_probes: bool,
+    #[cfg(feature = "swagger-ui")]
+    has_page: bool,
 }
 
 impl Api {
@@ -60,6 +64,8 @@ impl Api {
             cursor_key: None,
             statuses_at: None,
             has_probes: false,
+            #[cfg(feature = "swagger-ui")]
+            has_page: false,
         }
     }
 
@@ -130,6 +136,16 @@ impl Api {
         self
     }
 
+    /// Adds a page at `/v1/crm/docs` that shows the description and tries the API in a browser: for
+    /// everybody, without a token. All of it comes from this router, which its
+    /// `Content-Security-Policy` says, too.
+    #[cfg(feature = "swagger-ui")]
+    #[must_use]
+    pub const fn with_page(mut self) -> Self {
+        self.has_page = true;
+        self
+    }
+
     /// Every route that the router will have, and what it needs.
     #[must_use]
     pub fn routes(&self) -> Vec<RouteInfo> {
@@ -185,6 +201,10 @@ impl Api {
             own = own
                 .open(routes!(probes::health))
                 .open(routes!(probes::ready));
+        }
+        #[cfg(feature = "swagger-ui")]
+        if self.has_page {
+            own = page::routes(own);
         }
         let mut surfaces = vec![Surface {
             table: own,

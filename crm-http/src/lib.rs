@@ -25,7 +25,7 @@
 //! | `seal` | cursors, which tell nothing |
 //! | `openapi` | the description that is made from the routes |
 //! | `lifecycle`, `statuses` | the routes of the lifecycle: all of it, and as documented |
-//! | `leads`, `tokens`, `probes`, `description` | the routes |
+//! | `leads`, `tokens`, `probes`, `description`, `page` | the routes |
 //! | `api` | [`Api`], which puts it together |
 //! | `serve` | [`serve()`], which serves it on a socket |
 //!
@@ -45,6 +45,8 @@ mod leads;
 mod lifecycle;
 mod limits;
 mod openapi;
+#[cfg(feature = "swagger-ui")]
+mod page;
 mod probes;
 mod rate;
 mod routes;

@@ -43,7 +43,8 @@ pub(crate) type Refusals = fn(&RouteInfo, &mut Operation);
 
 struct Route {
     info: RouteInfo,
-    operation: Operation,
+    /// `None` if it is no part of the API.
+    operation: Option<Operation>,
     handler: MethodRouter<App>,
 }
 
@@ -77,6 +78,23 @@ impl Table {
         self.add(None, route)
     }
 
+    /// A page to look at, for everybody. It is no part of the API and not described.
+    #[cfg(feature = "swagger-ui")]
+    #[must_use]
+    pub(crate) fn page(mut self, path: &str, handler: MethodRouter<App>) -> Self {
+        let info = RouteInfo {
+            method: Method::GET,
+            path: format!("{}{path}", self.base),
+            permission: None,
+        };
+        self.routes.push(Route {
+            info,
+            operation: None,
+            handler,
+        });
+        self
+    }
+
     fn add(
         mut self,
         permission: Option<Permission>,
@@ -92,7 +110,7 @@ impl Table {
                 };
                 self.routes.push(Route {
                     info,
-                    operation,
+                    operation: Some(operation),
                     handler: handler.clone(),
                 });
             }
@@ -107,7 +125,9 @@ impl Table {
     /// Adds the routes to a description.
     pub(crate) fn describe(&self, api: &mut OpenApi) {
         for route in &self.routes {
-            let mut operation = route.operation.clone();
+            let Some(mut operation) = route.operation.clone() else {
+                continue;
+            };
             if let Some(refusals) = self.refusals {
                 refusals(&route.info, &mut operation);
             }
@@ -144,7 +164,8 @@ impl Table {
     }
 }
 
-fn operations(item: PathItem) -> impl Iterator<Item = (Method, Operation)> {
+/// The operations of a path, each with its method.
+pub(crate) fn operations(item: PathItem) -> impl Iterator<Item = (Method, Operation)> {
     [
         (Method::GET, item.get),
         (Method::POST, item.post),
