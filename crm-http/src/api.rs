@@ -3,6 +3,7 @@
 use crate::app::{App, Parts};
 use crate::auth::{Authenticator, StoredTokens};
 use crate::extract::Credentials;
+use crate::failures::FailureLimit;
 use crate::layers::{self, nothing_here};
 use crate::lifecycle::removal::Removals;
 use crate::limits::Limits;
@@ -171,7 +172,8 @@ impl Api {
         let clock = Arc::clone(self.crm.clock());
         let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
         let app = App::new(Parts {
-            rate: RateLimit::new(self.limits.requests_per_second, clock),
+            rate: RateLimit::new(self.limits.requests_per_second, Arc::clone(&clock)),
+            failures: FailureLimit::new(self.limits.failures_per_second, clock),
             crm: self.crm,
             authenticator: self.authenticator,
             tokens: self.tokens,

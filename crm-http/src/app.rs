@@ -1,6 +1,7 @@
 //! What every handler has at hand.
 
 use crate::auth::{Authenticator, StoredTokens};
+use crate::failures::FailureLimit;
 use crate::lifecycle::removal::Removals;
 use crate::limits::Limits;
 use crate::rate::RateLimit;
@@ -23,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) rate: RateLimit,
     pub(crate) removals: Removals,
+    pub(crate) failures: FailureLimit,
     pub(crate) seal: Seal,
     /// The routes in OpenAPI, as JSON.
     pub(crate) description: String,

@@ -21,7 +21,7 @@
 //! | [`auth`] | who calls, what they may do, and the access tokens that are kept in the storage |
 //! | `extract` | bodies, parameters and headers, each with typed errors |
 //! | `routes` | the table in which every route says what it needs |
-//! | `limits`, `layers` | what is in front of every route |
+//! | `limits`, `rate`, `failures`, `layers` | what is in front of every route |
 //! | `seal` | cursors, which tell nothing |
 //! | `openapi` | the description that is made from the routes |
 //! | `lifecycle`, `statuses` | the routes of the lifecycle: all of it, and as documented |
@@ -40,6 +40,7 @@ pub mod auth;
 mod description;
 mod error;
 mod extract;
+mod failures;
 mod layers;
 mod leads;
 mod lifecycle;

@@ -14,6 +14,7 @@ use std::time::Duration;
 /// | time for a request | 30 s | 503 |
 /// | requests at once, of all callers | 2,048 | 503 |
 /// | requests per second and token | 1,000 | 429 |
+/// | tokens that are nobody's, per second and peer | 20 | 429 |
 ///
 /// ```
 /// use crm_http::Limits;
@@ -30,6 +31,7 @@ pub struct Limits {
     pub(crate) timeout: Duration,
     pub(crate) requests_at_once: usize,
     pub(crate) requests_per_second: Option<NonZeroU32>,
+    pub(crate) failures_per_second: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             timeout: Duration::from_secs(30),
             requests_at_once: 2_048,
             requests_per_second: NonZeroU32::new(1_000),
+            failures_per_second: NonZeroU32::new(20),
         }
     }
 }
@@ -96,6 +99,20 @@ impl Limits {
     #[must_use]
     pub const fn requests_per_second(mut self, requests: Option<NonZeroU32>) -> Self {
         self.requests_per_second = requests;
+        self
+    }
+
+    /// How many tokens that are nobody's one peer may present in a second, on average; as many may
+    /// come at once. Then it is refused for a while, whatever token it presents. `None` for any
+    /// number.
+    ///
+    /// A peer is an IPv4 address or an IPv6 network of 64 bits. [`serve`](crate::serve()) names it;
+    /// `axum::serve` does with `into_make_service_with_connect_info::<SocketAddr>()`, and otherwise
+    /// nobody is limited. Behind a proxy everybody is one peer, the proxy: take `None` there, and
+    /// let the proxy limit.
+    #[must_use]
+    pub const fn failures_per_second(mut self, failures: Option<NonZeroU32>) -> Self {
+        self.failures_per_second = failures;
         self
     }
 }

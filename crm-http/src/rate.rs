@@ -74,7 +74,7 @@ impl fmt::Debug for RateLimit {
 
 /// The application's clock, as the limiter reads it.
 #[derive(Clone, Debug)]
-struct Time(Arc<dyn CoreClock>);
+pub(crate) struct Time(pub(crate) Arc<dyn CoreClock>);
 
 impl Clock for Time {
     type Instant = Nanos;

@@ -3,14 +3,19 @@
 
 use crate::limits::Limits;
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tower::ServiceExt as _;
 
 /// How long a connection may take to send the headers of a request, and wait between two.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -65,8 +70,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = %error, "a connection could not be accepted");
                 tokio::time::sleep(AFTER_FAILED_ACCEPT).await;
@@ -75,7 +80,10 @@ pub async fn serve(
         };
         // Answers are small and whole: waiting for more to send only delays them.
         drop(stream.set_nodelay(true));
-        let service = TowerToHyperService::new(router.clone());
+        let router = router
+            .clone()
+            .map_request(move |request| from(peer, request));
+        let service = TowerToHyperService::new(router);
         let connection = server.serve_connection(TokioIo::new(stream), service);
         let connection = ending.watch(connection);
         tokio::spawn(async move {
@@ -89,4 +97,10 @@ pub async fn serve(
         tracing::warn!("requests were still in work at the end");
     }
     Ok(())
+}
+
+/// A request with the address of whoever sent it.
+fn from(peer: SocketAddr, mut request: Request<Incoming>) -> Request<Incoming> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request
 }

@@ -111,6 +111,24 @@ async fn a_panic_is_a_500_that_tells_nothing() {
 }
 
 #[tokio::test]
+async fn a_peer_with_too_many_wrong_tokens_is_not_heard_for_a_while() {
+    let limits = Limits::default().failures_per_second(NonZeroU32::new(2));
+    let site = Plan::memory().limits(limits).start().await;
+    let wrong = || async { Answer::of(site.request_by("x", "GET", "/v1/crm/leads")).await };
+    for _ in 0..3 {
+        wrong().await.must_be_refused(401);
+    }
+    let refused = wrong().await;
+    refused.must_be_refused(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    site.get("/v1/crm/leads").await.must_be_refused(429);
+    // What needs no token is not concerned.
+    assert_eq!(site.get("/health").await.status, 200);
+    site.clock.advance(TimeDelta::milliseconds(500));
+    assert_eq!(site.get("/v1/crm/leads").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_token_that_calls_too_often_waits_and_the_others_do_not() {
     let limits = Limits::default().requests_per_second(NonZeroU32::new(2));
     let site = Plan::memory().limits(limits).start().await;

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::auth::{Permission, Principal};
 use crate::error::ApiError;
+use crate::failures::peer;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use crm_core::crm::Crm;
+use std::time::Duration;
 
 /// Where the token is in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +71,15 @@ pub(crate) async fn authorize(
     let Some(token) = credentials.find(request.headers()) else {
         return Err(credentials.refuse("An access token is required."));
     };
+    let peer = peer(request.extensions());
+    if let Err(wait) = app.failures.check(peer) {
+        let message = "Too many unknown access tokens came from there: wait before the next one.";
+        return Err(too_many(message, wait));
+    }
     let principal = match app.authenticator.authenticate(token).await {
         Ok(Some(principal)) => principal,
         Ok(None) => {
+            app.failures.count(peer);
             return Err(credentials.refuse("The access token is unknown, expired or revoked."));
         }
         Err(error) => {
@@ -81,12 +89,10 @@ pub(crate) async fn authorize(
         }
     };
     if let Err(wait) = app.rate.check(token) {
-        let seconds = wait
-            .as_secs()
-            .saturating_add(u64::from(wait.subsec_nanos() > 0));
-        let message = "Too many requests: wait before the next one.";
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
-            .with_header(RETRY_AFTER, HeaderValue::from(seconds)));
+        return Err(too_many(
+            "Too many requests: wait before the next one.",
+            wait,
+        ));
     }
     if !principal.may(permission) {
         let message = format!(
@@ -97,6 +103,12 @@ pub(crate) async fn authorize(
     let crm = principal.view(&app.crm);
     request.extensions_mut().insert(Caller { crm, principal });
     Ok(next.run(request).await)
+}
+
+fn too_many(message: &'static str, wait: Duration) -> ApiError {
+    let part = u64::from(wait.subsec_nanos() > 0);
+    let seconds = HeaderValue::from(wait.as_secs().saturating_add(part));
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).with_header(RETRY_AFTER, seconds)
 }
 
 /// Who calls, and the leads as they see them.
