@@ -99,6 +99,7 @@ async fn run() -> Result<()> {
     let api = Api::new(crm)
         .tokens(tokens)
         .limits(limits.clone())
+        .statuses_at("/api")
         .with_page()
         .with_probes();
     let listener = TcpListener::bind(arguments.addr).await?;

@@ -1,13 +1,16 @@
 //! The description of the routes in OpenAPI 3.1, made from the handlers.
 
 use crate::extract::Credentials;
-use crate::routes::{RouteInfo, Table};
+use crate::routes::{RouteInfo, Table, operations};
 use axum::http::Method;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+};
 use utoipa::{PartialSchema as _, ToSchema};
 
 /// What a caller is told when a request fails.
@@ -34,6 +37,20 @@ struct ErrorBody {
 
 const ERROR: &str = "Error";
 
+/// What is made where, under which path it is then, and where the answer tells its id.
+const MADE: [(&str, &str, &str); 2] = [
+    (
+        "/v1/crm/leads",
+        "/v1/crm/leads/{id}",
+        "$response.body#/lead_id",
+    ),
+    (
+        "/v1/crm/tokens",
+        "/v1/crm/tokens/{id}",
+        "$response.body#/token_id",
+    ),
+];
+
 /// The description of all tables.
 pub(crate) fn describe<'a>(tables: impl Iterator<Item = &'a Table>) -> OpenApi {
     let info = InfoBuilder::new()
@@ -59,7 +76,34 @@ pub(crate) fn describe<'a>(tables: impl Iterator<Item = &'a Table>) -> OpenApi {
     for table in tables {
         table.describe(&mut api);
     }
+    for (list, one, id) in MADE {
+        link(&mut api, list, one, id);
+    }
     api
+}
+
+/// Says of what was made which operations there are for it, and that they take its id.
+fn link(api: &mut OpenApi, list: &str, one: &str, id: &str) {
+    let below = |path: &str| {
+        path.strip_prefix(one)
+            .is_some_and(|rest| !rest.contains('{'))
+    };
+    let of_one = api.paths.paths.iter().filter(|(path, _)| below(path));
+    let operations = of_one.flat_map(|(_, item)| operations(item.clone()));
+    let names: Vec<String> = operations
+        .filter_map(|(_, operation)| operation.operation_id)
+        .collect();
+    let post = api.paths.paths.get_mut(list);
+    let Some(made) = post.and_then(|item| item.post.as_mut()) else {
+        return;
+    };
+    let Some(RefOr::T(answer)) = made.responses.responses.get_mut("201") else {
+        return;
+    };
+    for name in names {
+        let link = LinkBuilder::new().operation_id(&name).parameter("id", id);
+        answer.links.insert(name, link.build().into());
+    }
 }
 
 /// Adds the refusals that a route may answer with because of what it is, in the conventions of the
@@ -108,5 +152,32 @@ pub(crate) fn add_refusals(info: &RouteInfo, operation: &mut Operation) {
         known
             .entry(status.to_string())
             .or_insert_with(|| refusal.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Api;
+    use crm_core::crm::Crm;
+    use crm_core::memory::MemoryRepository;
+
+    #[test]
+    fn what_was_made_names_the_operations_on_it() {
+        let crm = pollster::block_on(Crm::open(MemoryRepository::new())).unwrap();
+        let described = serde_json::to_value(Api::new(crm).openapi()).unwrap();
+        let links =
+            |path: &str| described["paths"][path]["post"]["responses"]["201"]["links"].clone();
+        let leads = links("/v1/crm/leads");
+        assert_eq!(
+            leads["get_lead"]["parameters"]["id"],
+            "$response.body#/lead_id"
+        );
+        let operations = leads.as_object().map(serde_json::Map::len);
+        assert_eq!(operations, Some(9), "{leads}");
+        let tokens = links("/v1/crm/tokens");
+        assert_eq!(
+            tokens["revoke_token"]["parameters"]["id"],
+            "$response.body#/token_id"
+        );
     }
 }

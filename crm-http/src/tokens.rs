@@ -25,20 +25,20 @@ pub(crate) fn routes(table: Table) -> Table {
 }
 
 /// A token to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(default)]
-#[derive(Default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct TokenBody {
     /// Whose it is: recorded on everything that is done with it.
-    #[schema(required, nullable = false, max_length = 128)]
+    #[schema(required, nullable = false, min_length = 1, max_length = 128)]
     user: Option<String>,
     /// What people call it.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// What it allows: any of read, write, delete, administer.
-    #[schema(required, nullable = false, min_items = 1)]
+    /// What it allows.
+    #[schema(required, nullable = false, min_items = 1, value_type = Vec<Permission>)]
     permissions: Option<Vec<String>>,
     /// Which leads exist for it: `all`, the default, or `own`, those assigned to its user.
+    #[schema(pattern = "^(all|own)$")]
     leads: Option<String>,
     /// When it ends, if it does.
     #[schema(format = DateTime)]
@@ -213,7 +213,7 @@ fn tokens(app: &App) -> Result<&StoredTokens, ApiError> {
     path = "/v1/crm/tokens",
     tag = "Access tokens",
     params(
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 1,000; 50 by default."),
+        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 1,000; 50 by default.", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, description = "Tokens, by id.", body = TokenList))

@@ -41,6 +41,7 @@ use std::error::Error;
 use std::fmt;
 use std::fmt::Debug;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// Says who a token belongs to.
 #[async_trait]
@@ -79,7 +80,9 @@ impl Error for AuthenticationError {
 }
 
 /// What a route asks of its caller. None includes another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Permission {

@@ -80,7 +80,7 @@ impl Parameters for HistoryParams {
         ("id" = String, Path, description = "The id of the lead."),
         ("limit" = Option<u32>, Query, description = "At most so many events, 1 to 1,000 (default: 50).", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("sort" = Option<String>, Query, description = "version (default), the oldest first, or -version."),
+        ("sort" = Option<String>, Query, description = "version (default), the oldest first, or -version.", pattern = "^-?version$"),
     ),
     responses((status = 200, description = "A page of events.", body = EventList))
 )]

@@ -91,7 +91,7 @@ pub(crate) async fn next_statuses(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is meant."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = TransitionBody,
     responses((status = 200, description = "It was moved.", body = ChangedLead))

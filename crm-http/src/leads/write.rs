@@ -16,7 +16,7 @@ use crm_core::lead::{Lead, LeadId, LeadPatch, NewLead};
     post,
     path = "/v1/crm/leads",
     tag = "Leads",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent: 1 to 255 bytes, hard to guess.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent: 1 to 255 bytes, hard to guess.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body = NewLeadBody,
     responses(
         (status = 201, description = "It was created; its version is the `ETag`.", body = LeadCreated),
@@ -53,7 +53,7 @@ pub(crate) async fn create_lead(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that the change is meant for."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = LeadPatchBody,
     responses((status = 200, description = "It was updated; its version is the `ETag`.", body = Done))
@@ -78,7 +78,7 @@ pub(crate) async fn update_lead(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that the change is meant for."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = LeadPatchBody,
     responses((status = 200, description = "It was updated; its version is the `ETag`.", body = Done))
@@ -117,7 +117,7 @@ async fn change(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is to be deleted."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     responses((status = 200, description = "It was deleted.", body = Done))
 )]
@@ -144,7 +144,7 @@ pub(crate) async fn delete_lead(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is meant."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     responses((status = 200, description = "It is archived.", body = ChangedLead))
 )]
@@ -170,7 +170,7 @@ pub(crate) async fn archive_lead(
     params(
         ("id" = String, Path, description = "The id of the lead."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is meant."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once, however often it is sent.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     responses((status = 200, description = "It is not archived any more.", body = ChangedLead))
 )]
