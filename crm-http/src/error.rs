@@ -34,7 +34,15 @@ struct Failed {
 pub(crate) struct FieldErrors(Vec<(Cow<'static, str>, Vec<String>)>);
 
 impl FieldErrors {
+    /// How many problems are told. What a caller sends decides how many there are, and must decide
+    /// neither how long the answer is nor how much work it is to write.
+    pub(crate) const MOST: usize = 50;
+
+    /// Notes a problem, unless there are so many already that no further one is told.
     pub(crate) fn add(&mut self, field: impl Into<Cow<'static, str>>, what: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
         let (field, what) = (field.into(), what.into());
         match self.0.iter_mut().find(|(known, _)| *known == field) {
             Some((_, problems)) => problems.push(what),
@@ -51,6 +59,12 @@ impl FieldErrors {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether no further problem is told, so that nobody need look for one.
+    pub(crate) fn is_full(&self) -> bool {
+        let problems = self.0.iter().map(|(_, problems)| problems.len());
+        problems.sum::<usize>() >= Self::MOST
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
@@ -104,10 +118,13 @@ impl ApiError {
 
     /// 422: what was sent is understood and wrong.
     pub(crate) fn unprocessable(errors: FieldErrors) -> Self {
-        let mut error = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "The request is invalid: see errors.",
-        );
+        let message = if errors.is_full() {
+            let most = FieldErrors::MOST;
+            format!("The request is invalid: see errors, of which at most {most} are told.").into()
+        } else {
+            Cow::Borrowed("The request is invalid: see errors.")
+        };
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, message);
         error.0.errors = errors;
         error
     }
@@ -381,6 +398,22 @@ mod tests {
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         let errors: Vec<_> = error.errors().iter().collect();
         assert_eq!(errors, [("email", &["is required".to_owned()][..])]);
+    }
+
+    #[test]
+    fn no_more_problems_are_told_than_a_person_reads() {
+        let mut of_many_fields = FieldErrors::default();
+        let mut of_one_field = FieldErrors::default();
+        for number in 0..1_000 {
+            of_many_fields.add(format!("field_{number}"), "is unknown");
+            of_one_field.add("status", "is given more than once");
+        }
+        for errors in [of_many_fields, of_one_field] {
+            let told: usize = errors.iter().map(|(_, problems)| problems.len()).sum();
+            assert_eq!(told, FieldErrors::MOST);
+            let error = ApiError::unprocessable(errors);
+            assert!(error.message().ends_with("at most 50 are told."));
+        }
     }
 
     #[test]

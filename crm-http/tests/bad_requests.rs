@@ -238,6 +238,33 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_of_nothing_but_faults_is_answered_briefly() {
+    let site = Site::memory().await;
+    let unknown: Vec<String> = (0..20_000).map(|n| format!("\"k{n}\":1")).collect();
+    let unknown = unknown.join(",");
+    let body = format!("{{{unknown}}}");
+    let body = site.send("POST", "/v1/crm/leads", &body);
+    let edits = format!(r#"{{"update":[{{{unknown}}}]}}"#);
+    let edits = site.send("POST", "/v1/crm/lead-statuses/bulk", &edits);
+    let nobody = format!(
+        "{}/health?{}",
+        site.url,
+        "&".repeat(10) + &"a&b&".repeat(1_900)
+    );
+    let nobody = Answer::of(site.client.get(nobody));
+    let many: String = (0..1_500).map(|number| format!("&{number}")).collect();
+    let many = format!("/v1/crm/leads?{many}");
+    let many = site.get(&many);
+    for refused in [body.await, edits.await, nobody.await, many.await] {
+        refused.must_be_refused(422);
+        let problems = refused.json["errors"].as_object().unwrap().values();
+        let problems = problems.map(|problems| problems.as_array().unwrap().len());
+        assert_eq!(problems.sum::<usize>(), 50);
+        assert!(refused.text.len() < 16_000, "{} bytes", refused.text.len());
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_told_in_json() {
     let site = Site::memory().await;
     for path in ["/", "/v1/crm", "/v1/crm/lead", "/v1/crm/leads/", "/v2"] {

@@ -114,6 +114,9 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut errors = FieldErrors::default();
     let members = object(bytes, &mut errors)?;
     for (name, value) in &members {
+        if errors.is_full() {
+            break;
+        }
         match T::FIELDS.iter().find(|(known, _)| known == name) {
             Some((known, kind)) => check(known, *kind, value, &mut errors),
             None => errors.add(
@@ -200,11 +203,17 @@ fn check_objects(
         return;
     };
     for (index, object) in objects.iter().enumerate() {
+        if errors.is_full() {
+            return;
+        }
         let Some(members) = object.as_object() else {
             errors.add(format!("{name}[{index}]"), "must be an object");
             continue;
         };
         for (member, value) in members {
+            if errors.is_full() {
+                return;
+            }
             let path = format!("{name}[{index}].{}", shown(member));
             match fields.iter().find(|(known, _)| known == member) {
                 Some((_, kind)) => check(&path, *kind, value, errors),
@@ -223,6 +232,9 @@ fn check_money(name: &str, value: &Value, errors: &mut FieldErrors) {
         return;
     };
     for member in members.keys() {
+        if errors.is_full() {
+            return;
+        }
         if !matches!(member.as_str(), "minor_units" | "currency") {
             let known = ["minor_units", "currency"].into_iter();
             errors.add(format!("{name}.{}", shown(member)), unknown(known));
@@ -236,7 +248,7 @@ fn check_money(name: &str, value: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// The members of an object, and which of them were there twice.
+/// The members of an object, and which of them were there twice, as far as these are told.
 struct Members {
     all: Map<String, Value>,
     twice: Vec<String>,
@@ -257,7 +269,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
             twice: Vec::new(),
         };
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.all.contains_key(&name) && !members.twice.contains(&name) {
+            let is_told =
+                || members.twice.len() >= FieldErrors::MOST || members.twice.contains(&name);
+            if members.all.contains_key(&name) && !is_told() {
                 members.twice.push(name);
             } else {
                 members.all.insert(name, value);
@@ -271,6 +285,16 @@ impl<'de> Visitor<'de> for MembersVisitor {
 mod tests {
     use super::*;
     use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    struct Nested {}
+
+    impl Body for Nested {
+        const FIELDS: &'static [(&'static str, Kind)] = &[
+            ("parts", Kind::Objects(&[("name", Kind::Text)])),
+            ("value", Kind::Money),
+        ];
+    }
 
     #[derive(Debug, Deserialize, PartialEq)]
     struct Sample {
@@ -373,6 +397,25 @@ mod tests {
                 tags: None
             }
         );
+    }
+
+    #[test]
+    fn a_body_of_nothing_but_faults_is_answered_briefly() {
+        let unknown: Vec<String> = (0..20_000).map(|n| format!("\"k{n}\":1")).collect();
+        let unknown = unknown.join(",");
+        let objects = vec!["1"; 20_000].join(",");
+        for body in [
+            format!("{{{unknown}}}"),
+            format!("{{{unknown},{unknown}}}"),
+            format!(r#"{{"parts":[{{{unknown}}}]}}"#),
+            format!(r#"{{"parts":[{objects}]}}"#),
+            format!(r#"{{"value":{{{unknown}}}}}"#),
+        ] {
+            let refused = parse::<Nested>(body.as_bytes()).unwrap_err();
+            assert_eq!(refused.errors().iter().count(), FieldErrors::MOST);
+            let told = serde_json::to_string(&refused).unwrap();
+            assert!(told.len() < 10_000, "{} bytes", told.len());
+        }
     }
 
     #[test]

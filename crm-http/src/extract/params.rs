@@ -88,6 +88,9 @@ fn values(
     }
     let mut values = Values::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if errors.is_full() {
+            break;
+        }
         match known.iter().find(|known| **known == name) {
             None => errors.add(shown(&name), unknown(known.iter().copied())),
             Some(name) => {
@@ -167,6 +170,16 @@ mod tests {
             (fields, refused.status().as_u16()),
             (vec!["limt", "status", "x"], 422)
         );
+    }
+
+    #[test]
+    fn a_query_of_nothing_but_faults_is_answered_briefly() {
+        let unknown: String = (0..4_000).map(|number| format!("&{number}")).collect();
+        for query in [unknown, "&q".repeat(4_000)] {
+            let refused = read(&query).unwrap_err();
+            let problems = refused.errors().iter().map(|(_, problems)| problems.len());
+            assert_eq!(problems.sum::<usize>(), FieldErrors::MOST);
+        }
     }
 
     #[test]

@@ -56,6 +56,9 @@ impl Form {
     ) -> BTreeMap<&'static str, String> {
         let mut texts = BTreeMap::new();
         for (name, sent) in self.0 {
+            if errors.is_full() {
+                break;
+            }
             let Some(name) = known.iter().find(|known| **known == name) else {
                 errors.add(shown(&name), unknown(known.iter().copied()));
                 continue;
@@ -183,6 +186,13 @@ mod tests {
         let binary =
             b"--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n\xff\r\n--b--\r\n";
         assert_eq!(refused(multipart_of(binary).unwrap()), ["name"]);
+    }
+
+    #[test]
+    fn a_form_of_nothing_but_faults_is_answered_briefly() {
+        let unknown: String = (0..20_000).map(|number| format!("&{number}")).collect();
+        let form = urlencoded(&Bytes::from(unknown)).unwrap();
+        assert_eq!(refused(form).len(), FieldErrors::MOST);
     }
 
     #[test]
