@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::gated::GatedRepository;
+use common::gated::{GatedRepository, Step};
 use common::{Answer, Plan, Site, with_json};
 use crm_core::chrono::TimeDelta;
 use crm_core::clock::Clock as _;
@@ -275,6 +275,45 @@ async fn a_removal_can_be_taken_back() {
     refused.must_be_refused(409);
     let read = site.get(&format!("/v1/crm/leads/{lead}")).await;
     assert_eq!(read.json["lead"]["status"], "contacted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_whose_caller_left_while_it_was_marked_goes_on() {
+    let storage = GatedRepository::shut_at(Step::Mark);
+    let gate = Arc::clone(&storage.open);
+    let limits = Limits::default().timeout(Duration::from_millis(50));
+    let site = Plan::on(storage).limits(limits).start().await;
+    let path = format!("{STATUSES}/contacted");
+    let body = r#"{"first_name":"A","last_name":"B","email":"a@example.com","status":"contacted"}"#;
+    let lead = site.lead(body).await;
+    // The mark is stored, and the request ends before the storage says so.
+    let cut = site
+        .send("DELETE", &format!("{path}?move_to=new"), "")
+        .await;
+    cut.must_be_refused(503);
+    gate.add_permits(1);
+    let gone = async { while site.get(&path).await.status == 200 {} };
+    let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+    assert!(gone.is_ok(), "nobody goes on");
+    let read = site.get(&format!("/v1/crm/leads/{lead}")).await;
+    assert_eq!(read.json["lead"]["status"], "new");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_is_taken_back_at_its_end_does_not_happen() {
+    let storage = GatedRepository::shut_at(Step::End("contacted"));
+    let (gate, reached) = (Arc::clone(&storage.open), Arc::clone(&storage.reached));
+    let site = Plan::on(storage).start().await;
+    let path = format!("{STATUSES}/contacted");
+    let removal = site.request("DELETE", &format!("{path}?move_to=new"));
+    let removal = tokio::spawn(Answer::of(removal));
+    reached.notified().await;
+    let back = site.send("PATCH", &path, r#"{"retiring":null}"#).await;
+    assert_eq!(back.status, 200, "{}", back.text);
+    gate.add_permits(2);
+    removal.await.unwrap().must_be_refused(409);
+    let kept = site.get(&path).await;
+    assert_eq!(kept.json["lead_status"]["retiring"], Value::Null);
 }
 
 #[tokio::test]

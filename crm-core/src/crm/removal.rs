@@ -62,6 +62,18 @@ impl Crm {
         Ok(lifecycle)
     }
 
+    /// Goes on with the removal of one status that was interrupted. Does nothing if there is no such
+    /// status, or somebody took its removal back.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_status_into`](Self::remove_status_into).
+    pub async fn resume_removal(&self, status: &LeadStatus) -> Result<Lifecycle, CrmError> {
+        self.must_see_all()?;
+        let lifecycle = self.lifecycle().await?;
+        self.unpinned().finish_removal(lifecycle, status).await
+    }
+
     /// The same, not bound to one version: what is begun has several steps.
     fn unpinned(&self) -> Self {
         Self {
@@ -94,13 +106,19 @@ impl Crm {
                 leads.retain(|lead| !busy.contains(&lead.id));
             }
             if leads.is_empty() {
-                match self
+                // Of this version only: a later one may have taken the removal back.
+                let pinned = self.if_version(lifecycle.version());
+                match pinned
                     .edit_lifecycle(|edit| edit.remove(status.clone()))
                     .await
                 {
-                    // One more that entered just before the status was marked.
+                    // One more entered just before the status was marked, or the rules were changed.
                     Err(CrmError::Repository(error))
-                        if matches!(error.kind(), RepositoryErrorKind::StatusInUse { .. }) => {}
+                        if matches!(
+                            error.kind(),
+                            RepositoryErrorKind::StatusInUse { .. }
+                                | RepositoryErrorKind::StaleLifecycle { .. }
+                        ) => {}
                     done => return done,
                 }
             } else {

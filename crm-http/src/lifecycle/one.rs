@@ -214,7 +214,7 @@ pub(super) async fn delete_lead_status(
     conditions: Conditions,
     Params(Destination(move_to)): Params<Destination>,
 ) -> Result<Response, ApiError> {
-    let plan = |lifecycle: &Lifecycle| {
+    let plan = move |lifecycle: &Lifecycle| {
         let status = find(lifecycle, &id)?.slug.clone();
         let destination = move_to.as_deref().map(|typed| {
             let found = named(lifecycle, typed).map(|found| found.slug.clone());

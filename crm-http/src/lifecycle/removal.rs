@@ -1,8 +1,8 @@
 //! Removing statuses that leads are in, which may take longer than a request.
 //!
-//! A removal is marked in the lifecycle first, and nothing enters the status from then on. Moving
-//! its leads goes on when the caller hangs up, or has waited for half of the time that a request may
-//! take, at most ten seconds: then the answer is 202. If the process ends, whoever repeats the
+//! A removal is marked in the lifecycle first, and nothing enters the status from then on. Marking
+//! and moving its leads go on when the caller hangs up, or has waited for half of the time that a
+//! request may take, at most ten seconds: then the answer is 202. If the process ends, whoever repeats the
 //! request, or calls `Crm::resume_removals`, goes on where it stopped.
 
 use super::change::{applied, commit, plain};
@@ -10,13 +10,14 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::Conditions;
 use axum::http::StatusCode;
-use crm_core::crm::{Crm, CrmError};
+use crm_core::crm::Crm;
 use crm_core::lead::{LeadStatus, TenantId};
-use crm_core::lifecycle::Lifecycle;
+use crm_core::lifecycle::{Lifecycle, LifecycleEdit};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -64,75 +65,88 @@ pub(crate) async fn remove(
     app: &App,
     crm: &Crm,
     conditions: &Conditions,
-    find: impl Fn(&Lifecycle) -> Result<(LeadStatus, Option<LeadStatus>), ApiError> + Send + Sync,
+    find: impl Fn(&Lifecycle) -> Result<(LeadStatus, Option<LeadStatus>), ApiError> + Send + 'static,
 ) -> Result<Removal, ApiError> {
-    let (lifecycle, marked) = commit(crm, conditions, |lifecycle| {
+    mark_and_move(app, crm, conditions, move |lifecycle| {
         let (status, destination) = find(lifecycle)?;
         let known = lifecycle.get(&status);
         let Some(destination) = destination.or_else(|| known?.retiring.clone()) else {
             let edit = lifecycle.edit().remove(&status);
             applied(&edit, &plain)?;
-            return Ok((edit, None));
+            return Ok((edit, Vec::new()));
         };
         let edit = lifecycle.edit().retire(&status, &destination);
         applied(&edit, &plain)?;
         // What the end would refuse is refused before anything begins.
         applied(&edit.clone().remove(&status), &plain)?;
-        Ok((edit, Some(status)))
+        Ok((edit, vec![status]))
     })
-    .await?;
-    match marked {
-        None => Ok(Removal::Done(lifecycle)),
-        Some(status) => finish(app, crm, lifecycle, vec![status]).await,
-    }
+    .await
 }
 
-/// Moves the leads of statuses that were marked, and removes these.
-pub(crate) async fn finish(
+/// Makes an edit that marks statuses, moves their leads, and removes them. `plan` says what the
+/// edit is, and which statuses it marks.
+pub(crate) async fn mark_and_move(
     app: &App,
     crm: &Crm,
-    marked: Lifecycle,
-    statuses: Vec<LeadStatus>,
+    conditions: &Conditions,
+    plan: impl Fn(&Lifecycle) -> Result<(LifecycleEdit, Vec<LeadStatus>), ApiError> + Send + 'static,
 ) -> Result<Removal, ApiError> {
-    let begin = |status| app.removals.begin(crm.tenant_id(), status);
-    let begun: Vec<Underway> = statuses.iter().filter_map(begin).collect();
-    let others_are_at_it = begun.len() < statuses.len();
-    let wait = (app.limits.timeout / 2).min(LONGEST_WAIT);
-    let crm = crm.clone();
-    let moving = async move {
-        for underway in begun {
-            let moved = move_out(&crm, &underway.key.1).await;
-            if let Err(error) = moved {
-                tracing::warn!(error = %error, "the removal of a status stopped");
-                return Err(error);
+    let (tell, told) = oneshot::channel();
+    let (removals, crm, conditions) = (app.removals.clone(), crm.clone(), conditions.clone());
+    // One task, which goes on when the request ends: a mark that nobody moves the leads of would
+    // stay.
+    let task = tokio::spawn(
+        async move {
+            let (lifecycle, marked) = commit(&crm, &conditions, plan).await?;
+            let begin = |status| removals.begin(crm.tenant_id(), status);
+            let begun: Vec<Underway> = marked.iter().filter_map(begin).collect();
+            let begin = Begun {
+                others_are_at_it: begun.len() < marked.len(),
+                marked: lifecycle.clone(),
+                statuses: marked,
+            };
+            let is_done = begin.statuses.is_empty();
+            // Whoever asked may have left.
+            drop(tell.send(begin));
+            if is_done {
+                return Ok(lifecycle);
             }
+            for underway in begun {
+                if let Err(error) = crm.resume_removal(&underway.key.1).await {
+                    tracing::warn!(error = %error, "the removal of a status stopped");
+                    return Err(error.into());
+                }
+            }
+            Ok::<_, ApiError>(crm.lifecycle().await?)
         }
-        crm.lifecycle().await
+        .in_current_span(),
+    );
+    let Ok(begun) = told.await else {
+        // It ended before anything was marked.
+        let refused = task.await.map_err(|_| ApiError::internal())?;
+        return refused.map(Removal::Done);
     };
-    // A task of its own, which goes on when the request ends.
-    let task = tokio::spawn(moving.in_current_span());
+    let wait = (app.limits.timeout / 2).min(LONGEST_WAIT);
     let lifecycle = match timeout(wait, task).await {
         Ok(Ok(moved)) => moved?,
         Ok(Err(_)) => return Err(ApiError::internal()),
-        Err(_) => return Ok(Removal::GoesOn(marked)),
+        Err(_) => return Ok(Removal::GoesOn(begun.marked)),
     };
     let is_left = |status: &LeadStatus| lifecycle.get(status).is_some();
-    if !statuses.iter().any(is_left) {
+    if !begun.statuses.iter().any(is_left) {
         return Ok(Removal::Done(lifecycle));
     }
-    if others_are_at_it {
+    if begun.others_are_at_it {
         return Ok(Removal::GoesOn(lifecycle));
     }
     let message = "Somebody took the removal back meanwhile.";
     Err(ApiError::new(StatusCode::CONFLICT, message))
 }
 
-/// Unless somebody took the removal back meanwhile, which then holds.
-async fn move_out(crm: &Crm, status: &LeadStatus) -> Result<(), CrmError> {
-    let lifecycle = crm.lifecycle().await?;
-    let known = lifecycle.get(status);
-    if let Some(destination) = known.and_then(|known| known.retiring.as_ref()) {
-        crm.remove_status_into(status, destination).await?;
-    }
-    Ok(())
+/// An edit that was made, and whose leads move next.
+struct Begun {
+    marked: Lifecycle,
+    statuses: Vec<LeadStatus>,
+    others_are_at_it: bool,
 }

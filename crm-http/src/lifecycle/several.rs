@@ -2,10 +2,10 @@
 
 use super::answer::LifecycleChanged;
 use super::body::StatusBody;
-use super::change::{applied, commit};
+use super::change::applied;
 use super::named;
 use super::one::removed;
-use super::removal::{Removal, finish};
+use super::removal::mark_and_move;
 use super::whole::few;
 use crate::app::App;
 use crate::error::{ApiError, FieldErrors};
@@ -108,7 +108,7 @@ pub(super) async fn edit_lead_statuses(
     if updates.is_empty() && deletions.is_empty() {
         return Err(ApiError::invalid("update", "is required, or delete"));
     }
-    let plan = |lifecycle: &Lifecycle| {
+    let plan = move |lifecycle: &Lifecycle| {
         let mut draft = Draft::of(lifecycle);
         for (index, update) in updates.iter().enumerate() {
             draft.update(index, update);
@@ -118,12 +118,7 @@ pub(super) async fn edit_lead_statuses(
         }
         draft.finish()
     };
-    let (lifecycle, marked) = commit(&caller.crm, &conditions, plan).await?;
-    let removal = if marked.is_empty() {
-        Removal::Done(lifecycle)
-    } else {
-        finish(&app, &caller.crm, lifecycle, marked).await?
-    };
+    let removal = mark_and_move(&app, &caller.crm, &conditions, plan).await?;
     Ok(removed(&removal, "Lead statuses edited successfully."))
 }
 

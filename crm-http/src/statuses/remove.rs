@@ -112,8 +112,9 @@ async fn delete(
     errors.finish()?;
     // A form that leaves it empty says nothing.
     let move_to = move_to.filter(|typed| !typed.trim().is_empty());
-    let find = |lifecycle: &Lifecycle| {
-        let status = numbered(lifecycle, id).ok_or_else(no_data)?.slug.clone();
+    let id = id.to_owned();
+    let find = move |lifecycle: &Lifecycle| {
+        let status = numbered(lifecycle, &id).ok_or_else(no_data)?.slug.clone();
         let destination = move_to.as_deref().map(|typed| {
             let found = named(lifecycle, typed.trim()).map(|found| found.slug.clone());
             found.ok_or_else(|| ApiError::invalid(MOVE_TO, "is no lead status"))

@@ -1,4 +1,5 @@
-//! Storage that moves no lead out of a removed status until it is let.
+//! Storage that moves no lead out of a removed status until it is let, or holds up another step of
+//! the removal.
 
 use async_trait::async_trait;
 use crm_core::event::{CommitId, EventCursor, LeadEvent};
@@ -11,22 +12,54 @@ use crm_core::repository::{
     HistoryQuery, Repository, RepositoryError,
 };
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 #[derive(Debug, Clone)]
 pub(crate) struct GatedRepository {
     inner: MemoryRepository,
+    step: Step,
     /// Each permit lets one commit through.
     pub(crate) open: Arc<Semaphore>,
+    /// Told when a commit is held up.
+    pub(crate) reached: Arc<Notify>,
+}
+
+/// What is held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The answer to the mark, which is stored.
+    Mark,
+    /// Moving leads.
+    Move,
+    /// The end of this status.
+    End(&'static str),
 }
 
 impl GatedRepository {
     pub(crate) fn shut() -> Self {
+        Self::shut_at(Step::Move)
+    }
+
+    pub(crate) fn shut_at(step: Step) -> Self {
         Self {
             inner: MemoryRepository::new(),
+            step,
             open: Arc::new(Semaphore::new(0)),
+            reached: Arc::default(),
         }
     }
+
+    async fn wait(&self) {
+        self.reached.notify_one();
+        self.open.acquire().await.unwrap().forget();
+    }
+}
+
+fn edited(changes: &ChangeSet) -> Option<&Lifecycle> {
+    changes.changes().iter().find_map(|change| match change {
+        Change::ReplaceLifecycle { lifecycle, .. } => Some(lifecycle),
+        _ => None,
+    })
 }
 
 fn is_a_removal(change: &Change) -> bool {
@@ -44,8 +77,27 @@ impl Repository for GatedRepository {
         tenant: &TenantId,
         changes: &ChangeSet,
     ) -> Result<Committed, RepositoryError> {
-        if changes.changes().iter().any(is_a_removal) {
-            self.open.acquire().await.unwrap().forget();
+        let is_held_up = match (self.step, edited(changes)) {
+            (Step::Move, _) => changes.changes().iter().any(is_a_removal),
+            (Step::End(status), Some(lifecycle)) => !lifecycle
+                .statuses()
+                .iter()
+                .any(|known| known.slug == *status),
+            (Step::Mark, Some(lifecycle)) => {
+                let committed = self.inner.commit(tenant, changes).await;
+                if lifecycle
+                    .statuses()
+                    .iter()
+                    .any(|status| status.is_retiring())
+                {
+                    self.wait().await;
+                }
+                return committed;
+            }
+            _ => false,
+        };
+        if is_held_up {
+            self.wait().await;
         }
         self.inner.commit(tenant, changes).await
     }
