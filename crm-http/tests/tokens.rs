@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::gated::{GatedRepository, Step};
 use common::{Answer, Plan, Site};
 use crm_core::chrono::TimeDelta;
 use crm_core::crm::Crm;
@@ -217,4 +218,27 @@ async fn a_given_token_is_any_text_and_is_not_stored() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_token_is_revoked_though_its_caller_leaves_before_the_answer() {
+    let storage = GatedRepository::shut_at(Step::Document);
+    let (gate, reached) = (Arc::clone(&storage.open), Arc::clone(&storage.reached));
+    let crm = Crm::builder(storage)
+        .clock(ManualClock::at(common::NOW.parse().unwrap()))
+        .open()
+        .await
+        .unwrap();
+    let tokens = StoredTokens::new(&crm);
+    gate.add_permits(1);
+    let new = NewToken::new("u".parse().unwrap()).allow(Permission::Read);
+    let made = tokens.create(&TenantId::DEFAULT, new).await.unwrap();
+    reached.notified().await;
+    assert!(tokens.authenticate(&made.token).await.unwrap().is_some());
+    let revoking = tokens.revoke(&TenantId::DEFAULT, made.info.id);
+    tokio::select! {
+        _ = revoking => panic!("the storage has not answered"),
+        () = reached.notified() => {}
+    }
+    assert!(tokens.authenticate(&made.token).await.unwrap().is_none());
 }

@@ -17,7 +17,27 @@ const ROOM: usize = 10_000;
 pub(super) type Key = [u8; 32];
 
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<HashMap<Key, Known>>);
+pub(super) struct Cache(Mutex<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    known: HashMap<Key, Known>,
+    barred: HashMap<[u8; 16], Barred>,
+}
+
+/// A token that is being revoked, or was a moment ago: whoever read it before must not put it back.
+#[derive(Debug)]
+struct Barred {
+    /// How many are at it.
+    revoking: usize,
+    since: DateTime<Utc>,
+}
+
+impl Barred {
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        self.revoking > 0 || now.signed_duration_since(self.since) < KNOWN_FOR
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Known {
@@ -41,11 +61,12 @@ impl Cache {
     }
 
     pub(super) fn get(&self, key: &Key, now: DateTime<Utc>) -> Option<Principal> {
-        let known = self.0.lock();
-        let known = known.get(key).filter(|known| known.is_good(now))?;
+        let all = self.0.lock();
+        let known = all.known.get(key).filter(|known| known.is_good(now))?;
         Some(known.principal.clone())
     }
 
+    /// Remembers a token, unless it is being revoked here.
     pub(super) fn put(
         &self,
         key: Key,
@@ -55,11 +76,14 @@ impl Cache {
         now: DateTime<Utc>,
     ) {
         let mut all = self.0.lock();
-        if all.len() >= ROOM {
-            all.retain(|_, known| known.is_good(now));
+        if all.barred.get(&id).is_some_and(|barred| barred.holds(now)) {
+            return;
         }
-        if all.len() >= ROOM {
-            all.clear();
+        if all.known.len() >= ROOM {
+            all.known.retain(|_, known| known.is_good(now));
+        }
+        if all.known.len() >= ROOM {
+            all.known.clear();
         }
         let known = Known {
             id,
@@ -67,12 +91,29 @@ impl Cache {
             since: now,
             expires_at,
         };
-        all.insert(key, known);
+        all.known.insert(key, known);
     }
 
-    /// Forgets a token that was revoked here.
-    pub(super) fn forget(&self, id: &[u8; 16]) {
-        self.0.lock().retain(|_, known| known.id != *id);
+    /// Forgets a token that is about to be revoked here, and does not remember it any more, until
+    /// a while after [`revoked`](Self::revoked).
+    pub(super) fn revoking(&self, id: &[u8; 16], now: DateTime<Utc>) {
+        let mut all = self.0.lock();
+        all.known.retain(|_, known| known.id != *id);
+        all.barred.retain(|_, barred| barred.holds(now));
+        let barred = all.barred.entry(*id);
+        let barred = barred.or_insert(Barred {
+            revoking: 0,
+            since: now,
+        });
+        barred.revoking += 1;
+    }
+
+    /// Whoever revoked it is done, or has left.
+    pub(super) fn revoked(&self, id: &[u8; 16], now: DateTime<Utc>) {
+        if let Some(barred) = self.0.lock().barred.get_mut(id) {
+            barred.revoking = barred.revoking.saturating_sub(1);
+            barred.since = now;
+        }
     }
 }
 
@@ -97,8 +138,41 @@ mod tests {
         assert!(cache.get(&Cache::key("a"), after(-1)).is_none());
         assert!(cache.get(&Cache::key("b"), after(1)).is_some());
         assert!(cache.get(&Cache::key("b"), after(2)).is_none());
-        cache.forget(&[1; 16]);
+        cache.revoking(&[1; 16], now);
         assert!(cache.get(&Cache::key("a"), after(1)).is_none());
+    }
+
+    #[test]
+    fn a_token_that_is_revoked_is_not_put_back_by_whoever_read_it_before() {
+        let cache = Cache::default();
+        let after = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let put_and_get = |now| {
+            cache.put(Cache::key("a"), [1; 16], principal(), None, now);
+            cache.get(&Cache::key("a"), now).is_some()
+        };
+        assert!(put_and_get(after(0)));
+        cache.revoking(&[1; 16], after(1));
+        cache.revoking(&[1; 16], after(1));
+        // However long it takes.
+        assert!(!put_and_get(after(0)) && !put_and_get(after(9)));
+        cache.revoked(&[1; 16], after(9));
+        assert!(!put_and_get(after(20)), "the other is still at it");
+        cache.revoked(&[1; 16], after(20));
+        assert!(!put_and_get(after(24)));
+        // It may be there still, if revoking it failed.
+        assert!(put_and_get(after(25)));
+    }
+
+    #[test]
+    fn revoked_tokens_are_forgotten_in_time() {
+        let cache = Cache::default();
+        for number in 0..100 {
+            let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(number);
+            let id = [u8::try_from(number).unwrap(); 16];
+            cache.revoking(&id, now);
+            cache.revoked(&id, now);
+        }
+        assert!(cache.0.lock().barred.len() <= 6);
     }
 
     #[test]
@@ -108,6 +182,6 @@ mod tests {
             let key = Cache::key(&number.to_string());
             cache.put(key, [0; 16], principal(), None, DateTime::UNIX_EPOCH);
         }
-        assert!(cache.0.lock().len() <= ROOM);
+        assert!(cache.0.lock().known.len() <= ROOM);
     }
 }

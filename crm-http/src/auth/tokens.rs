@@ -120,10 +120,12 @@ impl StoredTokens {
     ///
     /// A restricted `Crm`; a failing storage.
     pub async fn revoke(&self, tenant: &TenantId, id: TokenId) -> Result<bool, CrmError> {
+        // From before the commit until after it, and also if the caller leaves in between.
+        let _revoking = Revoking::begin(self, id);
         let mut attempt = 0;
-        let found = loop {
+        loop {
             let Some(stored) = self.document(tenant, &document::key(&id.0)?).await? else {
-                break false;
+                return Ok(false);
             };
             let revoked = self
                 .change(tenant, &id.0, |shard| {
@@ -132,7 +134,7 @@ impl StoredTokens {
                 })
                 .await;
             match revoked {
-                Ok(()) => break true,
+                Ok(()) => return Ok(true),
                 // Somebody else has revoked it meanwhile.
                 Err(CrmError::Repository(error))
                     if error.is_conflict() && attempt < MAX_ATTEMPTS =>
@@ -141,9 +143,7 @@ impl StoredTokens {
                 }
                 Err(error) => return Err(error),
             }
-        };
-        self.cache.forget(&id.0);
-        Ok(found)
+        }
     }
 
     /// The tokens of a tenant in the order of their ids, expired ones included, from the first or
@@ -297,6 +297,25 @@ impl StoredTokens {
         let (key, end) = (Cache::key(token), stored.expires_at);
         self.cache.put(key, secret.id, principal.clone(), end, now);
         Ok(Some(principal))
+    }
+}
+
+/// A token that is being revoked: the cache does not remember it.
+struct Revoking<'a> {
+    tokens: &'a StoredTokens,
+    id: TokenId,
+}
+
+impl<'a> Revoking<'a> {
+    fn begin(tokens: &'a StoredTokens, id: TokenId) -> Self {
+        tokens.cache.revoking(&id.0, tokens.now());
+        Self { tokens, id }
+    }
+}
+
+impl Drop for Revoking<'_> {
+    fn drop(&mut self) {
+        self.tokens.cache.revoked(&self.id.0, self.tokens.now());
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Move,
     /// The end of this status.
     End(&'static str),
+    /// The answer to a change of documents, which is stored.
+    Document,
 }
 
 impl GatedRepository {
@@ -83,6 +85,19 @@ impl Repository for GatedRepository {
                 .statuses()
                 .iter()
                 .any(|known| known.slug == *status),
+            (Step::Document, _) => {
+                let committed = self.inner.commit(tenant, changes).await;
+                let is_of_documents = |change: &Change| {
+                    matches!(
+                        change,
+                        Change::PutDocument { .. } | Change::RemoveDocument { .. }
+                    )
+                };
+                if changes.changes().iter().any(is_of_documents) {
+                    self.wait().await;
+                }
+                return committed;
+            }
             (Step::Mark, Some(lifecycle)) => {
                 let committed = self.inner.commit(tenant, changes).await;
                 if lifecycle
