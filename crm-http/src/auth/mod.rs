@@ -79,7 +79,9 @@ impl Error for AuthenticationError {
     }
 }
 
-/// What a route asks of its caller. None includes another.
+/// What a route asks of its caller. None includes another: a token that may administer cannot itself
+/// write, say. It may make tokens that can, though, for any user of its tenant, as that is part of
+/// administering: give it to nobody who must not have everything.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
