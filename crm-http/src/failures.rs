@@ -36,7 +36,7 @@ impl FailureLimit {
     pub(crate) fn new(per_second: Option<NonZeroU32>, clock: Arc<dyn CoreClock>) -> Self {
         let limiter = per_second.map(|failures| {
             let quota = Quota::per_second(failures);
-            RateLimiter::new(quota, DashMapStateStore::default(), Time(clock))
+            RateLimiter::new(quota, DashMapStateStore::default(), Time::new(clock))
         });
         Self {
             limiter,

@@ -6,6 +6,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::num::NonZeroU32;
@@ -31,7 +32,7 @@ impl RateLimit {
     pub(crate) fn new(per_second: Option<NonZeroU32>, clock: Arc<dyn CoreClock>) -> Self {
         let limiter = per_second.map(|requests| {
             let quota = Quota::per_second(requests);
-            RateLimiter::new(quota, DashMapStateStore::default(), Time(clock))
+            RateLimiter::new(quota, DashMapStateStore::default(), Time::new(clock))
         });
         Self {
             limiter,
@@ -72,16 +73,42 @@ impl fmt::Debug for RateLimit {
     }
 }
 
-/// The application's clock, as the limiter reads it.
+/// The application's clock, as a limiter reads it: it never goes back. While the clock is set back,
+/// time goes on from where it was, or every caller would wait until the clock is there again.
 #[derive(Clone, Debug)]
-pub(crate) struct Time(pub(crate) Arc<dyn CoreClock>);
+pub(crate) struct Time {
+    clock: Arc<dyn CoreClock>,
+    last: Arc<Mutex<Last>>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    /// What the clock said, in nanoseconds since 1970.
+    clock: u64,
+    /// What was made of it.
+    time: u64,
+}
+
+impl Time {
+    pub(crate) fn new(clock: Arc<dyn CoreClock>) -> Self {
+        Self {
+            clock,
+            last: Arc::default(),
+        }
+    }
+}
 
 impl Clock for Time {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let since_1970 = self.0.now().timestamp_nanos_opt().unwrap_or(0);
-        Nanos::new(u64::try_from(since_1970).unwrap_or(0))
+        let mut last = self.last.lock();
+        let since_1970 = self.clock.now().timestamp_nanos_opt().unwrap_or(0);
+        let clock = u64::try_from(since_1970).unwrap_or(0);
+        let passed = clock.saturating_sub(last.clock);
+        let time = last.time.saturating_add(passed);
+        *last = Last { clock, time };
+        Nanos::new(time)
     }
 }
 
@@ -101,6 +128,20 @@ mod tests {
         rate.check("b").unwrap();
         clock.advance(TimeDelta::milliseconds(500));
         rate.check("a").unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
+        let clock = ManualClock::at("2026-01-15T10:30:00Z".parse().unwrap());
+        let rate = RateLimit::new(NonZeroU32::new(2), Arc::new(clock.clone()));
+        rate.check("a").unwrap();
+        rate.check("a").unwrap();
+        clock.advance(TimeDelta::hours(-1));
+        assert_eq!(rate.check("a"), Err(Duration::from_millis(500)));
+        for _ in 0..10 {
+            clock.advance(TimeDelta::milliseconds(500));
+            rate.check("a").unwrap();
+        }
     }
 
     #[test]
