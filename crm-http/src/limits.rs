@@ -71,7 +71,8 @@ impl Limits {
         self
     }
 
-    /// The most items on a page: at most 1,000, which is core's limit.
+    /// The most items on a page: at most 1,000, which is core's limit. Where a request does not say
+    /// how many, it gets 50, or as many as this if that is less.
     #[must_use]
     pub const fn page(mut self, items: u32) -> Self {
         self.page = items;

@@ -194,7 +194,7 @@ impl Parameters for TokenParams {
 
     fn read(mut values: Values, app: &App, errors: &mut FieldErrors) -> Self {
         Self {
-            limit: values.limit(app, errors).unwrap_or(Limit::DEFAULT.get()),
+            limit: values.limit(app, errors),
             cursor: values.take("cursor"),
         }
     }

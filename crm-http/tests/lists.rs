@@ -11,6 +11,8 @@ mod common;
 use common::{Answer, Plan, Site};
 use crm_core::chrono::TimeDelta;
 use crm_core::lifecycle::{Lifecycle, StatusDraft, StatusKind};
+use crm_http::Limits;
+use crm_http::auth::Permission;
 use std::collections::BTreeSet;
 
 on_every_storage! {
@@ -229,4 +231,33 @@ async fn stuck_leads_are_listed_with_how_long_they_are_overdue() {
         "{}",
         refused.text
     );
+}
+
+#[tokio::test]
+async fn a_page_is_no_longer_than_the_limit_also_when_nothing_is_asked_for() {
+    let limits = Limits::default().failures_per_second(None).page(2);
+    let site = Plan::memory().limits(limits).start().await;
+    let id = site.john().await;
+    for number in 0..2 {
+        site.john().await;
+        let body = format!(r#"{{"notes":"{number}"}}"#);
+        let path = format!("/v1/crm/leads/{id}");
+        assert_eq!(site.send("PUT", &path, &body).await.status, 200);
+        site.token_of("default", "u", &[Permission::Read]).await;
+    }
+    let stuck = r#"{"stuck_after_seconds":60}"#;
+    let stuck = site.send("PATCH", "/v1/crm/lead-statuses/new", stuck).await;
+    assert_eq!(stuck.status, 200, "{}", stuck.text);
+    site.clock.advance(TimeDelta::days(1));
+    for (path, items) in [
+        ("/v1/crm/leads".to_owned(), "leads"),
+        ("/v1/crm/leads?stuck=true".to_owned(), "leads"),
+        (format!("/v1/crm/leads/{id}/history"), "events"),
+        ("/v1/crm/events".to_owned(), "events"),
+        ("/v1/crm/tokens".to_owned(), "tokens"),
+    ] {
+        let page = site.get(&path).await;
+        let items = page.json[items].as_array().unwrap();
+        assert_eq!(items.len(), 2, "{path}: {}", page.text);
+    }
 }

@@ -5,6 +5,7 @@ use crate::error::{ApiError, FieldErrors};
 use crate::extract::json::{shown, unknown};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use crm_core::query::Limit;
 use std::collections::BTreeMap;
 
 /// The parameters of a route.
@@ -39,19 +40,22 @@ impl Values {
         parsed.ok()
     }
 
-    /// How many items on a page, from 1 to the router's limit.
-    pub(crate) fn limit(&mut self, app: &App, errors: &mut FieldErrors) -> Option<u32> {
+    /// How many items on a page, from 1 to the router's limit; core's default, or the router's
+    /// limit if that is less, where nothing is said.
+    pub(crate) fn limit(&mut self, app: &App, errors: &mut FieldErrors) -> u32 {
         let most = app.limits.page;
-        let given = self.take("limit")?;
-        let limit = given
-            .parse::<u32>()
-            .ok()
-            .filter(|limit| (1..=most).contains(limit));
-        if limit.is_none() {
-            let what = format!("must be a whole number between 1 and {most}");
-            errors.add("limit", what);
-        }
+        let default = most.min(Limit::DEFAULT.get());
+        let Some(given) = self.take("limit") else {
+            return default;
+        };
+        let limit = given.parse::<u32>().ok();
         limit
+            .filter(|limit| (1..=most).contains(limit))
+            .unwrap_or_else(|| {
+                let what = format!("must be a whole number between 1 and {most}");
+                errors.add("limit", what);
+                default
+            })
     }
 
     /// The names that are left.

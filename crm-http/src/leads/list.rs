@@ -30,7 +30,7 @@ enum Which {
 struct Stuck {
     status: Option<String>,
     assigned_to: Option<String>,
-    limit: Option<u32>,
+    limit: u32,
 }
 
 impl Parameters for ListParams {
@@ -79,10 +79,8 @@ fn read_stuck(mut values: Values, app: &App, errors: &mut FieldErrors) -> Stuck 
 }
 
 fn read_query(mut values: Values, app: &App, errors: &mut FieldErrors) -> LeadQuery {
-    let mut query = LeadQuery::new().total(Total::Exact);
-    if let Some(limit) = values.limit(app, errors) {
-        query = query.limit(limit);
-    }
+    let limit = values.limit(app, errors);
+    let mut query = LeadQuery::new().total(Total::Exact).limit(limit);
     if let Some(statuses) = values.take("status") {
         query = query.statuses(statuses.split(','));
     }
@@ -218,15 +216,12 @@ pub(crate) async fn list_leads(
 
 impl Stuck {
     fn query(self, cursor: Option<crm_core::query::Cursor>) -> StuckQuery {
-        let mut query = StuckQuery::new();
+        let mut query = StuckQuery::new().limit(self.limit);
         if let Some(status) = self.status {
             query = query.status(status);
         }
         if let Some(user) = self.assigned_to {
             query = query.assigned_to(user);
-        }
-        if let Some(limit) = self.limit {
-            query = query.limit(limit);
         }
         match cursor {
             Some(cursor) => query.after(cursor),

@@ -54,10 +54,7 @@ impl Parameters for HistoryParams {
     const NAMES: &'static [&'static str] = &["limit", "cursor", "sort"];
 
     fn read(mut values: Values, app: &App, errors: &mut FieldErrors) -> Self {
-        let mut query = HistoryQuery::new();
-        if let Some(limit) = values.limit(app, errors) {
-            query = query.limit(limit);
-        }
+        let mut query = HistoryQuery::new().limit(values.limit(app, errors));
         match values.take("sort").as_deref() {
             None | Some("version") => {}
             Some("-version") => query = query.newest_first(),

@@ -82,7 +82,7 @@ pub(crate) async fn pipeline(caller: Caller, _: NoParams) -> Result<Response, Ap
 /// Which part of the feed.
 #[derive(Debug)]
 pub(crate) struct FeedParams {
-    limit: Option<u32>,
+    limit: u32,
     cursor: Option<String>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn events(
     caller: Caller,
     Params(params): Params<FeedParams>,
 ) -> Result<Response, ApiError> {
-    let limit = params.limit.map_or(Ok(Limit::DEFAULT), Limit::new)?;
+    let limit = Limit::new(params.limit)?;
     let after = match params.cursor {
         Some(text) => Some(text.parse::<EventCursor>().map_err(|_| bad_cursor())?),
         None => None,
