@@ -95,6 +95,7 @@ async fn run() -> Result<()> {
         .open()
         .await?;
     let tokens = tokens(&crm).await?;
+    tokio::spawn(resume_removals(crm.clone()));
     let limits = Limits::default().requests_per_second(arguments.rate);
     let api = Api::new(crm)
         .tokens(tokens)
@@ -107,6 +108,26 @@ async fn run() -> Result<()> {
     serve(listener, api.router(), &limits, told_to_stop()).await?;
     println!("Stopped");
     Ok(())
+}
+
+/// Goes on with removing statuses where an earlier run stopped.
+async fn resume_removals(crm: Crm) {
+    let resume = async {
+        let mut after = None;
+        loop {
+            let tenants = crm.repository()?.tenants(after.as_ref()).await?;
+            let Some(last) = tenants.last().cloned() else {
+                return Ok::<_, CrmError>(());
+            };
+            for tenant in tenants {
+                crm.tenant(&tenant).resume_removals().await?;
+            }
+            after = Some(last);
+        }
+    };
+    if let Err(error) = resume.await {
+        eprintln!("The removal of a status did not go on: {error}");
+    }
 }
 
 /// The URL of a SQLite file beside this program, which keeps what earlier runs wrote.
