@@ -14,6 +14,8 @@ use crate::routes::{RouteInfo, Table};
 use crate::seal::{CursorKey, Seal};
 use crate::{description, leads, lifecycle, openapi, probes, statuses, tokens};
 use axum::Router;
+use axum::http::Uri;
+use axum::response::IntoResponse as _;
 use crm_core::crm::Crm;
 use std::fmt;
 use std::sync::Arc;
@@ -169,6 +171,9 @@ impl Api {
     pub fn router(self) -> Router {
         let description = self.openapi().to_json().unwrap_or_default();
         let surfaces = self.surfaces();
+        // At the root, what is nowhere is of the leads API.
+        let statuses_at = self.statuses_at.filter(|base| !base.is_empty());
+        let statuses_at = statuses_at.map(|base| base.replace("{{", "{").replace("}}", "}"));
         let clock = Arc::clone(self.crm.clock());
         let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
         let app = App::new(Parts {
@@ -186,7 +191,14 @@ impl Api {
             let routes = surface.table.into_router(&app);
             router.merge(layers::protect(routes, &app, &working, surface.dialect))
         });
-        let nothing = Router::new().fallback(nothing_here);
+        let nothing = Router::new().fallback(async move |uri: Uri| {
+            let error = nothing_here().await;
+            if statuses_at.is_some_and(|base| is_under(&base, uri.path())) {
+                statuses::spoken(&error)
+            } else {
+                error.into_response()
+            }
+        });
         let nothing = layers::protect(nothing, &app, &working, None);
         router.merge(nothing).with_state(app)
     }
@@ -221,6 +233,11 @@ impl Api {
         }
         surfaces
     }
+}
+
+fn is_under(base: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(base);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Routes with conventions of their own.

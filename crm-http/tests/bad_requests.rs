@@ -283,3 +283,26 @@ async fn what_is_not_there_is_told_in_json() {
         assert_eq!(methods.join(","), allowed, "{method} {path}");
     }
 }
+
+#[tokio::test]
+async fn what_is_not_there_is_told_as_everything_else_under_the_base() {
+    let site = Site::memory().await;
+    for path in [
+        "/api",
+        "/api/",
+        "/api/lead_statuses/",
+        "/api/nowhere",
+        "/api/a/b/c",
+    ] {
+        let answer = Answer::of(site.client.get(format!("{}{path}", site.url))).await;
+        assert_eq!(
+            (answer.status, &*answer.text),
+            (
+                404,
+                r#"{"status":false,"message":"There is nothing here."}"#
+            ),
+            "{path}"
+        );
+    }
+    site.get("/apis").await.must_be_refused(404);
+}
