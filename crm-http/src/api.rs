@@ -2,6 +2,7 @@
 
 use crate::app::{App, Parts};
 use crate::auth::{Authenticator, StoredTokens};
+use crate::crowd::Crowd;
 use crate::extract::Credentials;
 use crate::failures::FailureLimit;
 use crate::layers::{self, nothing_here};
@@ -177,6 +178,7 @@ impl Api {
         let clock = Arc::clone(self.crm.clock());
         let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
         let app = App::new(Parts {
+            crowd: Crowd::new(self.limits.requests_at_once_per_token),
             rate: RateLimit::new(self.limits.requests_per_second, Arc::clone(&clock)),
             failures: FailureLimit::new(self.limits.failures_per_second, clock),
             crm: self.crm,
@@ -189,6 +191,11 @@ impl Api {
         });
         let router = surfaces.into_iter().fold(Router::new(), |router, surface| {
             let routes = surface.table.into_router(&app);
+            let working = if surface.is_apart {
+                Arc::new(Semaphore::new(app.limits.requests_at_once))
+            } else {
+                Arc::clone(&working)
+            };
             router.merge(layers::protect(routes, &app, &working, surface.dialect))
         });
         let nothing = Router::new().fallback(async move |uri: Uri| {
@@ -211,11 +218,6 @@ impl Api {
         if self.tokens.is_some() {
             own = tokens::routes(own);
         }
-        if self.has_probes {
-            own = own
-                .open(routes!(probes::health))
-                .open(routes!(probes::ready));
-        }
         #[cfg(feature = "swagger-ui")]
         if self.has_page {
             own = page::routes(own);
@@ -223,12 +225,24 @@ impl Api {
         let mut surfaces = vec![Surface {
             table: own,
             dialect: None,
+            is_apart: false,
         }];
+        if self.has_probes {
+            let probes = Table::new("", Credentials::Bearer).refusals(openapi::add_refusals);
+            surfaces.push(Surface {
+                table: probes
+                    .open(routes!(probes::health))
+                    .open(routes!(probes::ready)),
+                dialect: None,
+                is_apart: true,
+            });
+        }
         if let Some(base) = &self.statuses_at {
             let table = Table::new(base, Credentials::AuthToken).refusals(statuses::add_refusals);
             surfaces.push(Surface {
                 table: statuses::routes(table),
                 dialect: Some(statuses::spoken),
+                is_apart: false,
             });
         }
         surfaces
@@ -244,6 +258,8 @@ fn is_under(base: &str, path: &str) -> bool {
 struct Surface {
     table: Table,
     dialect: Option<layers::Dialect>,
+    /// Answers also when as many other requests are in work as may be.
+    is_apart: bool,
 }
 
 impl fmt::Debug for Api {

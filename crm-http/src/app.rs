@@ -1,6 +1,7 @@
 //! What every handler has at hand.
 
 use crate::auth::{Authenticator, StoredTokens};
+use crate::crowd::Crowd;
 use crate::failures::FailureLimit;
 use crate::lifecycle::removal::Removals;
 use crate::limits::Limits;
@@ -23,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) tokens: Option<StoredTokens>,
     pub(crate) limits: Limits,
     pub(crate) rate: RateLimit,
+    pub(crate) crowd: Crowd,
     pub(crate) removals: Removals,
     pub(crate) failures: FailureLimit,
     pub(crate) seal: Seal,

@@ -37,6 +37,7 @@
 mod api;
 mod app;
 pub mod auth;
+mod crowd;
 mod description;
 mod error;
 mod extract;

@@ -13,6 +13,7 @@ use std::time::Duration;
 /// | items on a page | 1,000 | 422 |
 /// | time for a request | 30 s | 503 |
 /// | requests at once, of all callers | 2,048 | 503 |
+/// | requests at once, of one token | 256 | 429 |
 /// | requests per second and token | 1,000 | 429 |
 /// | tokens that are nobody's, per second and peer | 20 | 429 |
 ///
@@ -30,6 +31,7 @@ pub struct Limits {
     pub(crate) page: u32,
     pub(crate) timeout: Duration,
     pub(crate) requests_at_once: usize,
+    pub(crate) requests_at_once_per_token: usize,
     pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) failures_per_second: Option<NonZeroU32>,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
             page: 1_000,
             timeout: Duration::from_secs(30),
             requests_at_once: 2_048,
+            requests_at_once_per_token: 256,
             requests_per_second: NonZeroU32::new(1_000),
             failures_per_second: NonZeroU32::new(20),
         }
@@ -88,10 +91,18 @@ impl Limits {
     }
 
     /// How many requests of all callers are worked on at once. Further ones are refused, not kept
-    /// waiting.
+    /// waiting. The probes are not among them: they are there for when it gets crowded.
     #[must_use]
     pub const fn requests_at_once(mut self, requests: usize) -> Self {
         self.requests_at_once = requests;
+        self
+    }
+
+    /// How many requests of one token are worked on at once. Further ones are refused, so that one
+    /// caller with many slow requests leaves room for the others.
+    #[must_use]
+    pub const fn requests_at_once_per_token(mut self, requests: usize) -> Self {
+        self.requests_at_once_per_token = requests;
         self
     }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A token, as the limiter knows it: never the token itself.
-type Key = [u8; 16];
+pub(crate) type Key = [u8; 16];
 
 type Limiter = RateLimiter<Key, DashMapStateStore<Key>, Time, NoOpMiddleware<Nanos>>;
 
@@ -60,7 +60,7 @@ impl RateLimit {
     }
 }
 
-fn key(token: &str) -> Key {
+pub(crate) fn key(token: &str) -> Key {
     let digest = Sha256::digest(token.as_bytes());
     digest.first_chunk().copied().unwrap_or_default()
 }

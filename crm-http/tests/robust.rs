@@ -80,6 +80,50 @@ async fn more_requests_at_once_than_allowed_are_refused_not_kept_waiting() {
     assert_eq!(call(&site, "quick").await.status, 200);
 }
 
+/// A request whose body does not come, and which is in work for as long as this lives.
+async fn slow_body(site: &Site, token: &str) -> TcpStream {
+    let address = site.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/crm/leads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn probes_answer_also_when_no_further_request_is_taken() {
+    let limits = Limits::default()
+        .requests_at_once(1)
+        .requests_per_second(None);
+    let site = gated(&Gate::shut(), limits).await;
+    let _slow = slow_body(&site, "quick").await;
+    // Until it is in work.
+    while call(&site, "quick").await.status == 200 {}
+    call(&site, "quick").await.must_be_refused(503);
+    for path in ["/health", "/ready"] {
+        assert_eq!(site.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_with_slow_requests_leaves_room_for_the_others() {
+    let limits = Limits::default()
+        .requests_at_once_per_token(1)
+        .requests_per_second(None);
+    let site = Plan::memory().limits(limits).start().await;
+    let other = site
+        .token_of("default", "u", &crm_http::auth::Permission::ALL)
+        .await;
+    let _slow = slow_body(&site, &site.token).await;
+    while call(&site, &site.token).await.status == 200 {}
+    let refused = call(&site, &site.token).await;
+    refused.must_be_refused(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(call(&site, &other).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_cut_off() {
     let gate = Gate::shut();

@@ -94,6 +94,10 @@ pub(crate) async fn authorize(
             wait,
         ));
     }
+    let Some(_inside) = app.crowd.enter(token) else {
+        let message = "Too many requests of this access token at once: wait for an answer.";
+        return Err(too_many(message, Duration::from_secs(1)));
+    };
     if !principal.may(permission) {
         let message = format!(
             "This needs the permission \"{permission}\", which the access token does not have."
