@@ -7,17 +7,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use crm_core::crm::{Crm, CrmError};
-use crm_core::event::CommitId;
+use crm_core::event::{CommitId, EventCursor};
 use crm_core::lead::TenantId;
 use crm_core::query::Cursor;
 use crm_core::repository::{
     ChangeSet, DocumentChange, DocumentKey, RepositoryError, RepositoryErrorKind,
 };
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use tokio::sync::OnceCell;
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
+/// Every place in a feed is made as long as this.
+const FEED: usize = 48;
 /// The longest text that is looked at, in bytes.
 const MAX_TEXT: usize = (NONCE + TAG + Cursor::MAX_TEXT) * 4 / 3 + 4;
 
@@ -82,27 +85,17 @@ impl Seal {
         }
     }
 
-    /// A cursor as its caller gets it.
+    /// A cursor as its caller gets it. No two are alike.
     pub(crate) async fn close(
         &self,
         crm: &Crm,
         tenant: &TenantId,
         cursor: &Cursor,
     ) -> Result<String, CrmError> {
-        let mut bytes = vec![0; NONCE];
-        fill(&mut bytes)?;
-        let nonce = <[u8; NONCE]>::try_from(&bytes[..]).map_err(|_| failed())?;
-        let text = cursor.to_string();
-        let payload = Payload {
-            msg: text.as_bytes(),
-            aad: tenant.as_str().as_bytes(),
-        };
-        let cipher = self.cipher(crm).await?;
-        let sealed = cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| failed())?;
-        bytes.extend_from_slice(&sealed);
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        let mut nonce = [0; NONCE];
+        fill(&mut nonce)?;
+        let key = self.key(crm).await?;
+        Ok(key.seal(nonce, tenant.as_str(), &cursor.to_string())?)
     }
 
     /// The cursor that a caller gives back.
@@ -112,27 +105,93 @@ impl Seal {
         tenant: &TenantId,
         text: &str,
     ) -> Result<Cursor, ApiError> {
-        let cipher = self.cipher(crm).await?;
-        let opened = || {
-            if text.len() > MAX_TEXT {
-                return None;
-            }
-            let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-            let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
-            let payload = Payload {
-                msg: sealed,
-                aad: tenant.as_str().as_bytes(),
-            };
-            let opened = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
-            std::str::from_utf8(&opened).ok()?.parse().ok()
-        };
-        opened().ok_or_else(bad_cursor)
+        let key = self.key(crm).await?;
+        let opened = key.open(tenant.as_str(), text);
+        opened
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(bad_cursor)
     }
 
-    async fn cipher(&self, crm: &Crm) -> Result<XChaCha20Poly1305, CrmError> {
-        let key = self.key.get_or_try_init(|| CursorKey::stored(crm)).await?;
-        Ok(XChaCha20Poly1305::new(&key.0.into()))
+    /// A place in the feed as its caller gets it: sealed, because it is the number of the event
+    /// among all of the tenant. One place is always the same text, so that a caller sees that there
+    /// was nothing new, and all are equally long.
+    pub(crate) async fn close_feed(
+        &self,
+        crm: &Crm,
+        tenant: &TenantId,
+        cursor: &EventCursor,
+    ) -> Result<String, CrmError> {
+        let key = self.key(crm).await?;
+        let bound_to = feed_of(tenant);
+        let text = format!("{:<FEED$}", cursor.to_string());
+        // Of the place and a secret: the same nonce never seals two texts.
+        let hash = Sha256::new()
+            .chain_update(key.0)
+            .chain_update(&bound_to)
+            .chain_update(&text);
+        let hash: [u8; 32] = hash.finalize().into();
+        let nonce = hash.first_chunk().copied().unwrap_or_default();
+        Ok(key.seal(nonce, &bound_to, &text)?)
     }
+
+    /// The place in the feed that a caller gives back.
+    pub(crate) async fn open_feed(
+        &self,
+        crm: &Crm,
+        tenant: &TenantId,
+        text: &str,
+    ) -> Result<EventCursor, ApiError> {
+        let key = self.key(crm).await?;
+        let opened = key.open(&feed_of(tenant), text);
+        opened
+            .and_then(|text| text.trim_end().parse().ok())
+            .ok_or_else(bad_cursor)
+    }
+
+    async fn key(&self, crm: &Crm) -> Result<&CursorKey, CrmError> {
+        self.key.get_or_try_init(|| CursorKey::stored(crm)).await
+    }
+}
+
+impl CursorKey {
+    fn seal(
+        &self,
+        nonce: [u8; NONCE],
+        bound_to: &str,
+        text: &str,
+    ) -> Result<String, RepositoryError> {
+        let payload = Payload {
+            msg: text.as_bytes(),
+            aad: bound_to.as_bytes(),
+        };
+        let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload);
+        let mut bytes = nonce.to_vec();
+        bytes.extend_from_slice(&sealed.map_err(|_| failed())?);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn open(&self, bound_to: &str, text: &str) -> Option<String> {
+        if text.len() > MAX_TEXT {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
+        let payload = Payload {
+            msg: sealed,
+            aad: bound_to.as_bytes(),
+        };
+        let opened = self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?;
+        String::from_utf8(opened).ok()
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.0.into())
+    }
+}
+
+/// What a place in a feed is bound to, as a cursor is to its tenant, whose id never ends in a blank.
+fn feed_of(tenant: &TenantId) -> String {
+    format!("{tenant} feed ")
 }
 
 /// 400: a cursor that was not given by this API, or to another tenant.
@@ -180,6 +239,28 @@ mod tests {
             assert_eq!(other.unwrap_err().status().as_u16(), 400);
             let again = seal.close(&crm, &acme, &cursor()).await.unwrap();
             assert_ne!(again, sealed, "no two are alike");
+        });
+    }
+
+    #[test]
+    fn a_place_in_a_feed_tells_nothing_but_whether_it_is_the_same() {
+        pollster::block_on(async {
+            let (crm, seal) = (crm().await, Seal::new(None));
+            let acme: TenantId = "acme".parse().unwrap();
+            let mut seen = Vec::new();
+            for position in [1, 2, u64::MAX] {
+                let place = EventCursor::at(&acme, position);
+                let sealed = seal.close_feed(&crm, &acme, &place).await.unwrap();
+                let again = seal.close_feed(&crm, &acme, &place).await.unwrap();
+                assert_eq!(sealed, again);
+                let opened = seal.open_feed(&crm, &acme, &sealed).await.unwrap();
+                assert_eq!(opened, place);
+                let foreign = seal.open_feed(&crm, &TenantId::DEFAULT, &sealed).await;
+                assert!(foreign.is_err());
+                assert!(seal.open(&crm, &acme, &sealed).await.is_err());
+                seen.push(sealed);
+            }
+            assert!(seen[0].len() == seen[2].len() && seen[0] != seen[1]);
         });
     }
 

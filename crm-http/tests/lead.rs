@@ -9,6 +9,7 @@
 mod common;
 
 use common::{Answer, Plan, Site};
+use crm_core::event::EventCursor;
 use crm_core::lifecycle::Lifecycle;
 use serde_json::{Value, json};
 
@@ -217,6 +218,29 @@ async fn the_feed_goes_on_where_it_stopped(site: &Site) {
         .await;
     let foreign = site.request_by(&acme, "GET", &format!("/v1/crm/events?cursor={end}"));
     Answer::of(foreign).await.must_be_refused(400);
+}
+
+#[tokio::test]
+async fn the_feed_of_ones_own_leads_does_not_tell_how_much_others_do() {
+    let site = Site::memory().await;
+    let own = site.own_leads_token("u").await;
+    let feed = async |query: &str| {
+        let path = format!("/v1/crm/events{query}");
+        let feed = Answer::of(site.request_by(&own, "GET", &path)).await;
+        assert_eq!(feed.json["events"], json!([]), "{}", feed.text);
+        feed.json["next_cursor"].as_str().unwrap().to_owned()
+    };
+    site.john().await;
+    let first = feed("").await;
+    assert!(first.parse::<EventCursor>().is_err(), "{first}");
+    assert_eq!(feed("").await, first);
+    for _ in 0..20 {
+        site.john().await;
+    }
+    let later = feed(&format!("?cursor={first}")).await;
+    assert_eq!(later.len(), first.len());
+    // Nothing is new, and that shows.
+    assert_eq!(feed(&format!("?cursor={later}")).await, later);
 }
 
 #[tokio::test]

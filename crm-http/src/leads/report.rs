@@ -4,11 +4,10 @@ use super::answer::{EventList, Outcome};
 use crate::app::App;
 use crate::error::{ApiError, FieldErrors, json};
 use crate::extract::{Caller, NoParams, Parameters, Params, Values};
-use crate::seal::bad_cursor;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use crm_core::chrono::{DateTime, Utc};
-use crm_core::event::EventCursor;
 use crm_core::query::Limit;
 use crm_core::report::Pipeline;
 use serde::Serialize;
@@ -114,19 +113,25 @@ impl Parameters for FeedParams {
     responses((status = 200, description = "Events.", body = EventList))
 )]
 pub(crate) async fn events(
+    State(app): State<App>,
     caller: Caller,
     Params(params): Params<FeedParams>,
 ) -> Result<Response, ApiError> {
     let limit = Limit::new(params.limit)?;
+    let tenant = caller.crm.tenant_id();
     let after = match params.cursor {
-        Some(text) => Some(text.parse::<EventCursor>().map_err(|_| bad_cursor())?),
+        Some(text) => Some(app.seal.open_feed(&app.crm, tenant, &text).await?),
         None => None,
     };
     let page = caller.crm.events(after.as_ref(), limit).await?;
+    let next_cursor = match &page.cursor {
+        Some(cursor) => Some(app.seal.close_feed(&app.crm, tenant, cursor).await?),
+        None => None,
+    };
     let body = EventList {
         result: Outcome::Success,
         events: page.events,
-        next_cursor: page.cursor.map(|cursor| cursor.to_string()),
+        next_cursor,
     };
     Ok(json(StatusCode::OK, &body))
 }
