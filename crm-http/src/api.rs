@@ -176,7 +176,8 @@ impl Api {
         let statuses_at = self.statuses_at.filter(|base| !base.is_empty());
         let statuses_at = statuses_at.map(|base| base.replace("{{", "{").replace("}}", "}"));
         let clock = Arc::clone(self.crm.clock());
-        let working = Arc::new(Semaphore::new(self.limits.requests_at_once));
+        let at_once = self.limits.requests_at_once.min(Semaphore::MAX_PERMITS);
+        let working = Arc::new(Semaphore::new(at_once));
         let app = App::new(Parts {
             crowd: Crowd::new(self.limits.requests_at_once_per_token),
             rate: RateLimit::new(self.limits.requests_per_second, Arc::clone(&clock)),
@@ -192,7 +193,7 @@ impl Api {
         let router = surfaces.into_iter().fold(Router::new(), |router, surface| {
             let routes = surface.table.into_router(&app);
             let working = if surface.is_apart {
-                Arc::new(Semaphore::new(app.limits.requests_at_once))
+                Arc::new(Semaphore::new(at_once))
             } else {
                 Arc::clone(&working)
             };

@@ -12,6 +12,8 @@ use std::time::Duration;
 /// | headers together | 16 KiB | 431 |
 /// | items on a page | 1,000 | 422 |
 /// | time for a request | 30 s | 503 |
+/// | time that writing an answer may stand still | 30 s | the connection ends |
+/// | open connections | 4,096 | further ones wait |
 /// | requests at once, of all callers | 2,048 | 503 |
 /// | requests at once, of one token | 256 | 429 |
 /// | requests per second and token | 1,000 | 429 |
@@ -30,6 +32,8 @@ pub struct Limits {
     pub(crate) header_bytes: usize,
     pub(crate) page: u32,
     pub(crate) timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) connections: usize,
     pub(crate) requests_at_once: usize,
     pub(crate) requests_at_once_per_token: usize,
     pub(crate) requests_per_second: Option<NonZeroU32>,
@@ -44,6 +48,8 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             page: 1_000,
             timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            connections: 4_096,
             requests_at_once: 2_048,
             requests_at_once_per_token: 256,
             requests_per_second: NonZeroU32::new(1_000),
@@ -87,6 +93,22 @@ impl Limits {
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How long writing an answer may stand still because the client does not read, before
+    /// [`serve`](crate::serve()) ends the connection.
+    #[must_use]
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How many connections [`serve`](crate::serve()) holds open at once. Further ones wait in the
+    /// system's queue until one ends.
+    #[must_use]
+    pub const fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
         self
     }
 

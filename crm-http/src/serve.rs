@@ -12,9 +12,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
 /// How long a connection may take to send the headers of a request, and wait between two.
@@ -29,7 +32,9 @@ const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 /// [`Limits::timeout`] are dropped, which leaves nothing half-written.
 ///
 /// Unlike `axum::serve`, it gives a connection 30 seconds to send the headers of a request, and
-/// bounds their number and size: a client that sends a byte a minute holds nothing up for long.
+/// bounds their number and size: a client that sends a byte a minute holds nothing up for long, nor
+/// does one that does not read its answers for [`Limits::write_timeout`]. At most
+/// [`Limits::connections`] are open; further ones wait to be accepted.
 ///
 /// ```no_run
 /// use crm_core::crm::Crm;
@@ -63,11 +68,17 @@ pub async fn serve(
         .max_headers(MAX_HEADERS)
         // What one request's line and headers must fit into; hyper asks for 8 KiB at least.
         .max_buf_size((limits.url_bytes + limits.header_bytes + 1_024).max(8 * 1_024));
+    let room = limits.connections.min(Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(room));
     let ending = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accept = async {
+            let permit = Arc::clone(&room).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accept => accepted,
             () = &mut shutdown => break,
         };
         let (stream, peer) = match accepted {
@@ -84,12 +95,15 @@ pub async fn serve(
             .clone()
             .map_request(move |request| from(peer, request));
         let service = TowerToHyperService::new(router);
-        let connection = server.serve_connection(TokioIo::new(stream), service);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write_timeout));
+        let connection = server.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = ending.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
+            drop(permit);
         });
     }
     drop(listener);

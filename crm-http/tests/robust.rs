@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a panic here is a failed test"
 )]
@@ -281,4 +282,42 @@ async fn probes_need_no_token() {
             (200, r#"{"status":"ok"}"#)
         );
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_gives_its_place_to_another() {
+    let limits = Limits::default()
+        .connections(1)
+        .write_timeout(Duration::from_millis(50));
+    let site = Plan::memory().limits(limits).start().await;
+    let address = site.url.trim_start_matches("http://");
+    let mut deaf = TcpStream::connect(address).await.unwrap();
+    // More answers than the system keeps for it.
+    let request = "GET /v1/crm/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2_000);
+    drop(deaf.write_all(request.as_bytes()).await);
+    let other = tokio::time::timeout(Duration::from_secs(20), site.get("/health")).await;
+    assert_eq!(other.expect("it holds its place").status, 200);
+}
+
+#[tokio::test]
+async fn no_more_connections_are_taken_than_allowed() {
+    let site = Plan::memory()
+        .limits(Limits::default().connections(1))
+        .start()
+        .await;
+    let address = site.url.trim_start_matches("http://");
+    let mut one = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut answer = [0; 12];
+    one.write_all(request).await.unwrap();
+    one.read_exact(&mut answer).await.unwrap();
+    let other = tokio::spawn(Answer::of(site.request("GET", "/health")));
+    // The first is served as often as it likes, the other is not.
+    for _ in 0..20 {
+        one.write_all(request).await.unwrap();
+        one.read_exact(&mut answer).await.unwrap();
+    }
+    assert!(!other.is_finished());
+    drop(one);
+    assert_eq!(other.await.unwrap().status, 200);
 }
