@@ -56,6 +56,35 @@ async fn a_write_for_another_version_is_refused_and_changes_nothing(site: &Site)
     assert_eq!(other.status, 200);
 }
 
+#[tokio::test]
+async fn a_write_with_several_tags_and_a_key_is_repeated_with_the_same_answer() {
+    let site = Site::memory().await;
+    let one = format!("/v1/crm/leads/{}", site.john().await);
+    let send = async |method: &str, tags: &str, key: &str, body: &'static str| {
+        let request = site.request(method, &one).header("if-match", tags);
+        let request = request
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        Answer::of(request.body(body)).await
+    };
+    for _ in 0..2 {
+        let done = send("PUT", "\"1\", \"7\"", "a", r#"{"notes":"a"}"#).await;
+        assert_eq!(
+            (done.status, done.header("etag")),
+            (200, "\"2\""),
+            "{}",
+            done.text
+        );
+    }
+    // One that was not made yet is refused.
+    let refused = send("PUT", "\"1\", \"7\"", "b", r#"{"notes":"b"}"#).await;
+    refused.must_be_refused(412);
+    let first = send("DELETE", "\"1\", \"2\"", "c", "").await;
+    let again = send("DELETE", "\"1\", \"2\"", "c", "").await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    assert_eq!((again.status, again.text), (first.status, first.text));
+}
+
 async fn a_request_with_a_key_happens_once(site: &Site) {
     let body = r#"{"first_name":"John","last_name":"Doe","email":"john@example.com"}"#;
     let create = async |key: &str, body: &'static str| {

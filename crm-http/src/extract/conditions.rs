@@ -58,15 +58,18 @@ impl Conditions {
         match self.if_match.as_deref() {
             None => Ok(crm),
             Some([version]) => Ok(crm.if_version(*version)),
-            // One of several: the one that the lead is at, if any.
-            Some(versions) => {
-                let version = crm.get(lead).await?.version;
-                if versions.contains(&version) {
-                    Ok(crm.if_version(version))
-                } else {
-                    Err(Self::failed(version))
-                }
+            // One of several: the one that the lead is at, if any. If none is, core refuses the
+            // first, unless the write was made already under this key.
+            Some([first, rest @ ..]) => {
+                let found = match crm.get(lead).await {
+                    Ok(lead) => Some(lead.version),
+                    Err(error) if self.key.is_none() => return Err(error.into()),
+                    Err(_) => None,
+                };
+                let version = found.filter(|found| rest.contains(found));
+                Ok(crm.if_version(version.unwrap_or(*first)))
             }
+            Some([]) => Err(Self::failed(crm.get(lead).await?.version)),
         }
     }
 
