@@ -8,13 +8,14 @@ mod servers;
 use common::numbered;
 use crm_core::crm::Crm;
 use crm_core::event::{EventCursor, LeadEvent};
-use crm_core::lead::{LeadPatch, TenantId};
+use crm_core::lead::{LeadId, LeadPatch, TenantId};
 use crm_core::query::{LeadQuery, Limit, Total};
 use crm_core::repository::{Applied, Repository, RepositoryErrorKind};
 use crm_store_sqlx::PostgresRepository;
 use crm_store_sqlx::sqlx;
 use servers::{Schema, verified};
 use std::collections::HashMap;
+use std::time::Duration;
 
 async fn read_on(
     leads: &PostgresRepository,
@@ -57,6 +58,48 @@ fn an_event_that_is_committed_late_is_read_after_those_that_were_read() {
         assert_eq!(read[0].lead, late);
         verified(&leads).await;
     });
+}
+
+#[test]
+fn an_open_transaction_that_deletes_a_lead_holds_back_the_events_of_that_lead_alone() {
+    Schema::test(async |schema| {
+        let leads = schema.open().await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        let gone = crm.create(numbered(0)).await.unwrap().id;
+        let other = crm.create(numbered(1)).await.unwrap().id;
+        crm.transition(gone, "contacted").await.unwrap();
+        let pool = schema.pool(1).await;
+        let plan = crm.plan_delete(gone).await.unwrap();
+        let mut open = pool.begin().await.unwrap();
+        PostgresRepository::commit_in(&mut open, &TenantId::DEFAULT, &plan)
+            .await
+            .unwrap();
+        // Nobody has read anything yet. A reader that waited would wait for ever.
+        let read = async {
+            let mut cursor = None;
+            let before = versions(&read_on(&leads, &mut cursor, 10).await);
+            crm.transition(other, "contacted").await.unwrap();
+            let meanwhile = versions(&read_on(&leads, &mut cursor, 10).await);
+            (before, meanwhile, cursor)
+        };
+        let read = tokio::time::timeout(Duration::from_secs(8), read).await;
+        let (before, meanwhile, mut cursor) = read.expect("the feed waits for a deletion");
+        assert_eq!(before, [(other, 1)]);
+        assert_eq!(meanwhile, [(other, 2)]);
+
+        open.commit().await.unwrap();
+        let after = versions(&read_on(&leads, &mut cursor, 10).await);
+        assert_eq!(after, [(gone, 1), (gone, 2), (gone, 3)]);
+        assert_eq!(read_on(&leads, &mut cursor, 10).await, []);
+        verified(&leads).await;
+    });
+}
+
+fn versions(events: &[LeadEvent]) -> Vec<(LeadId, u64)> {
+    let versions = events.iter();
+    versions
+        .map(|event| (event.lead, event.version.get()))
+        .collect()
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crm_core::query::{Direction, Limit, Page};
 use crm_core::repository::{EventPage, HistoryQuery, RepositoryError};
 use sqlx::mysql::MySqlRow;
 use sqlx::{Connection as _, MySqlConnection, Row as _};
+use std::collections::{HashMap, HashSet};
 
 pub(super) async fn history(
     connection: &mut MySqlConnection,
@@ -119,20 +120,28 @@ async fn numbered(
 ///
 /// Events are taken by their entries. Those of one lead were drawn while it was locked, so they are
 /// in the order of its versions, and a later version is not there without the earlier.
+///
+/// Who deletes a lead holds its events until it commits. They are left for later, with whatever else
+/// of that lead comes after one that is left; nothing else waits.
 async fn number(connection: &mut MySqlConnection, tenant: &TenantId) -> Result<bool> {
     let Some(tenant) = tenant::number(connection, tenant).await? else {
         return Ok(false);
     };
-    if unnumbered(connection, tenant, 1).await?.is_empty() {
+    let sql = "
+        SELECT entry FROM crm_events FORCE INDEX (crm_events_feed)
+        WHERE tenant = ? AND number IS NULL
+        LIMIT 1
+    ";
+    let new = sqlx::query(sql).bind(tenant);
+    if new.fetch_optional(&mut *connection).await?.is_none() {
         return Ok(false);
     }
     let mut transaction = connection.begin_with(BEGIN).await?;
     let sql = "SELECT last FROM crm_feeds WHERE tenant = ? FOR UPDATE";
     let last = sqlx::query_scalar::<_, i64>(sql).bind(tenant);
     if let Some(mut last) = last.fetch_optional(&mut *transaction).await? {
-        // A statement of its own: it sees what others numbered and committed before. It locks
-        // nothing, as locks would wait for what is not committed.
-        let entries = unnumbered(&mut transaction, tenant, NUMBERED_AT_ONCE).await?;
+        // A statement of its own: it sees what others numbered and committed before.
+        let entries = unnumbered(&mut transaction, tenant).await?;
         for entries in entries.chunks(IDS_AT_ONCE) {
             // `INTERVAL(entry, first, second, …)` is the place of the entry among them.
             let mut sql =
@@ -155,14 +164,44 @@ async fn number(connection: &mut MySqlConnection, tenant: &TenantId) -> Result<b
 /// As many as a page can hold.
 const NUMBERED_AT_ONCE: i64 = 1_000;
 
-/// The first entries without a number, in their order.
-async fn unnumbered(connection: &mut MySqlConnection, tenant: i64, limit: i64) -> Result<Vec<i64>> {
+/// The first entries without a number, in their order: those that nobody else holds, locked.
+async fn unnumbered(connection: &mut MySqlConnection, tenant: i64) -> Result<Vec<i64>> {
     let sql = "
-        SELECT entry FROM crm_events FORCE INDEX (crm_events_feed)
+        SELECT entry, `lead` FROM crm_events FORCE INDEX (crm_events_feed)
         WHERE tenant = ? AND number IS NULL
         ORDER BY entry
         LIMIT ?
+        FOR UPDATE SKIP LOCKED
     ";
-    let entries = sqlx::query_scalar(sql).bind(tenant).bind(limit);
-    Ok(entries.fetch_all(connection).await?)
+    let free = sqlx::query(sql).bind(tenant).bind(NUMBERED_AT_ONCE);
+    let free = entries(&free.fetch_all(&mut *connection).await?)?;
+    let Some((last, _)) = free.last() else {
+        return Ok(Vec::new());
+    };
+    // Without a lock. What is held comes before what is locked now in the order of commits, so it
+    // is seen.
+    let sql = "
+        SELECT entry, `lead` FROM crm_events FORCE INDEX (crm_events_feed)
+        WHERE tenant = ? AND number IS NULL AND entry < ?
+        ORDER BY entry
+    ";
+    let known = sqlx::query(sql).bind(tenant).bind(last);
+    let known = entries(&known.fetch_all(connection).await?)?;
+    let taken: HashSet<i64> = free.iter().map(|(entry, _)| *entry).collect();
+    let mut held: HashMap<Vec<u8>, i64> = HashMap::new();
+    for (entry, lead) in known {
+        if !taken.contains(&entry) {
+            held.entry(lead).or_insert(entry);
+        }
+    }
+    let is_first = |(entry, lead): &(i64, Vec<u8>)| held.get(lead).is_none_or(|held| entry < held);
+    let free = free.into_iter().filter(is_first);
+    Ok(free.map(|(entry, _)| entry).collect())
+}
+
+fn entries(rows: &[MySqlRow]) -> Result<Vec<(i64, Vec<u8>)>> {
+    let entries = rows
+        .iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    entries.collect()
 }

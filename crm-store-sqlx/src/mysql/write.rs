@@ -131,7 +131,7 @@ impl<'c> Writer<'c> {
     }
 
     async fn update_lead(&mut self, lead: &LeadRow<'_>, columns: &[Column]) -> Result<()> {
-        let mut sql = Sql::new("UPDATE crm_leads SET ");
+        let mut sql = Sql::new("UPDATE crm_leads FORCE INDEX (PRIMARY) SET ");
         for (place, column) in columns.iter().enumerate() {
             sql.push(if place > 0 { ", " } else { "" });
             sql.push(column.name()).push(" = ");

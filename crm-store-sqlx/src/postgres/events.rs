@@ -117,6 +117,9 @@ async fn numbered(
 ///
 /// Events are taken by their entries. Those of one lead were drawn while it was locked, so they are
 /// in the order of its versions, and a later version is not there without the earlier.
+///
+/// Who deletes a lead holds its events until it commits. They are left for later, with whatever else
+/// of that lead comes after one that is left; nothing else waits.
 async fn number(connection: &mut PgConnection, tenant: &TenantId) -> Result<bool> {
     let sql = "
         SELECT EXISTS (
@@ -152,16 +155,25 @@ async fn number(connection: &mut PgConnection, tenant: &TenantId) -> Result<bool
 const NUMBERED_AT_ONCE: i64 = 1_000;
 
 const NUMBER: &str = "
-    WITH new AS (
-        SELECT lead, version, row_number() OVER (ORDER BY entry) AS place
-        FROM (
-            SELECT lead, version, entry
-            FROM crm_events
-            WHERE tenant = $1 AND number IS NULL
-            ORDER BY entry
-            LIMIT $3
-            FOR UPDATE
-        ) AS unnumbered
+    WITH free AS MATERIALIZED (
+        SELECT lead, version, entry
+        FROM crm_events
+        WHERE tenant = $1 AND number IS NULL
+        ORDER BY entry
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ), held AS (
+        SELECT lead, min(entry) AS entry
+        FROM crm_events
+        WHERE tenant = $1 AND number IS NULL
+            AND entry < (SELECT max(entry) FROM free)
+            AND entry NOT IN (SELECT entry FROM free)
+        GROUP BY lead
+    ), new AS (
+        SELECT lead, version, row_number() OVER (ORDER BY free.entry) AS place
+        FROM free
+        LEFT JOIN held USING (lead)
+        WHERE held.entry IS NULL OR free.entry < held.entry
     ), numbered AS (
         UPDATE crm_events SET number = $2 + new.place
         FROM new
