@@ -14,9 +14,10 @@ use crm_core::query::{LeadQuery, Limit, Sort, Total};
 use crm_core::report::StuckQuery;
 use crm_core::repository::{DocumentKey, HistoryQuery, Repository};
 use crm_store_sqlx::PostgresRepository;
-use crm_store_sqlx::sqlx::PgPool;
+use crm_store_sqlx::sqlx::{self, PgPool};
 use servers::{Schema, verified};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Every kind of call that a repository gets.
 fn calls<'a>(
@@ -194,4 +195,52 @@ fn a_dropped_commit_is_made_as_a_whole_or_not_at_all() {
         assert_eq!(singles, made + 1, "of the leads that were created alone");
         verified(&leads).await;
     });
+}
+
+/// Such a commit is one statement, which the server has as a whole when its caller goes.
+#[test]
+fn a_commit_that_is_dropped_while_it_waits_for_a_lock_is_not_made_later() {
+    Schema::test(async |schema| {
+        let leads = schema.open().await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        let lead = crm.create(numbered(0)).await.unwrap();
+        let pool = schema.pool(2).await;
+        let mut holder = pool.begin().await.unwrap();
+        let sql = "SELECT pg_backend_pid() FROM crm_leads FOR UPDATE";
+        let held_by = sqlx::query_scalar::<_, i32>(sql);
+        let held_by = held_by.fetch_one(&mut *holder).await.unwrap();
+
+        let plan = crm.plan_transition(lead.id, "contacted").await.unwrap();
+        let commit = plan.commit();
+        let waiting = tokio::spawn({
+            let leads = leads.clone();
+            async move { leads.commit(&TenantId::DEFAULT, &plan).await }
+        });
+        wait_until(&pool, held_by, 1).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        wait_until(&pool, held_by, 0).await;
+
+        holder.rollback().await.unwrap();
+        let done = leads.committed(&TenantId::DEFAULT, commit).await.unwrap();
+        assert_eq!(done, None);
+        assert_eq!(crm.get(lead.id).await.unwrap(), lead);
+        verified(&leads).await;
+    });
+}
+
+/// Until so many wait for what a connection of the server locks.
+async fn wait_until(pool: &PgPool, held_by: i32, expected: i64) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+    let reached = async {
+        loop {
+            let waiting = sqlx::query_scalar::<_, i64>(sql).bind(held_by);
+            if waiting.fetch_one(pool).await.unwrap() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(20), reached).await;
+    reached.unwrap_or_else(|_| panic!("the server has others than {expected} wait"));
 }

@@ -6,7 +6,7 @@ use super::{rebuild, schema};
 use crate::error::Result;
 use crm_core::repository::RepositoryError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgPool};
+use sqlx::{Connection as _, Executor as _, PgPool};
 use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -86,6 +86,15 @@ impl PostgresBuilder {
                     async move { Ok(meta.idle_for < FRESH || connection.ping().await.is_ok()) },
                 )
             })
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    match connection.execute(NOTICES_LOST_CALLERS).await {
+                        // A system on which the server cannot look.
+                        Err(sqlx::Error::Database(_)) => Ok(()),
+                        done => done.map(drop),
+                    }
+                })
+            })
             .connect_with(options)
             .await?;
         if self.migrates {
@@ -98,6 +107,14 @@ impl PostgresBuilder {
         Ok(PostgresRepository::over(pool, Connections::Own))
     }
 }
+
+/// A statement whose caller is gone commits nevertheless, once it has waited for what others lock,
+/// unless the server looks for its caller meanwhile. Servers before 14 cannot, and have no such
+/// setting; one that is set already is left as it is.
+const NOTICES_LOST_CALLERS: &str = "
+    SELECT set_config('client_connection_check_interval', '1s', false)
+    WHERE current_setting('client_connection_check_interval', true) = '0'
+";
 
 impl PostgresRepository {
     /// Connects to the database of a URL, such as `postgres://user:password@host/database`, and

@@ -11,7 +11,9 @@ use std::time::Duration;
 ///
 /// A call that is dropped while it begins a transaction would give the pool a connection with an
 /// open one, in which later commits are acknowledged and then lost. So a call that is dropped takes
-/// its connection with it, and the server rolls back what it had not committed.
+/// its connection with it, and the server rolls back what it had not committed. A commit that is one
+/// statement may commit yet: at once, or if it waits for what others lock, until the server notices
+/// that nobody is there any more.
 pub(super) struct Lent {
     connection: PoolConnection<Postgres>,
     is_settled: bool,
