@@ -73,8 +73,9 @@ impl PostgresBuilder {
     }
 
     async fn connect(self) -> Result<PostgresRepository> {
-        // A connection that was used a moment ago is taken for alive: asking costs a round trip,
-        // and if it is not, the call is made again on another.
+        // A connection that was used a moment ago is taken for alive: asking costs a round trip. If
+        // it is not, a call is made again on another, but for a commit that is one statement: that
+        // may have been made, so it is answered `OutcomeUnknown`, and `Crm` repeats it.
         const FRESH: Duration = Duration::from_secs(1);
         let options = PgConnectOptions::from_str(&self.url)?.application_name("crm-kit");
         let pool = PgPoolOptions::new()

@@ -89,6 +89,8 @@ pub(crate) fn meaning_of(error: &PgDatabaseError) -> Meaning {
         }
         // The server goes down, comes up, or takes no more connections.
         "57P01" | "57P02" | "57P03" | "53300" => Meaning::Lost,
+        // Whether the statement was done is not known: what commits is in doubt.
+        STATEMENT_COMPLETION_UNKNOWN => Meaning::Lost,
         code if code.starts_with("08") => Meaning::Lost,
         // An index or a page that cannot be read.
         "XX001" | "XX002" => Meaning::Corrupt,
@@ -100,6 +102,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const STATEMENT_COMPLETION_UNKNOWN: &str = "40003";
 
 /// Makes a call on a connection of its own, again if others were in the way.
 macro_rules! calling {
