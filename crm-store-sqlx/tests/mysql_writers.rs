@@ -145,6 +145,39 @@ fn an_application_commits_or_rolls_back_with_its_own_transaction() {
     });
 }
 
+/// What a transaction read before is what it reads again, unless it locks.
+#[test]
+fn a_commit_in_an_old_snapshot_is_told_what_was_committed_since() {
+    Database::test(async |database| {
+        let leads = database.open().await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        let other = crm.create(numbered(0)).await.unwrap().id;
+        let gone = crm.plan_create(numbered(1)).await.unwrap();
+        let plan = crm.plan_create(numbered(2)).await.unwrap();
+        let pool = database.pool(1).await;
+        let begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; BEGIN";
+        let mut open = pool.begin_with(begin).await.unwrap();
+        let events = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM crm_events");
+        assert_eq!(events.fetch_one(&mut *open).await.unwrap(), 1);
+
+        let tenant = &TenantId::DEFAULT;
+        leads.commit(tenant, &gone).await.unwrap();
+        let gone = gone.leads().next().unwrap().id;
+        let stale = crm.plan_transition(gone, "contacted").await.unwrap();
+        crm.delete(gone).await.unwrap();
+        leads.commit(tenant, &plan).await.unwrap();
+
+        let again = MySqlRepository::commit_in(&mut open, tenant, &plan).await;
+        assert_eq!(again.unwrap().applied, Applied::Before);
+        let expected = leads.commit(tenant, &stale).await.unwrap_err();
+        let refused = MySqlRepository::commit_in(&mut open, tenant, &stale).await;
+        assert_eq!(refused.unwrap_err().kind(), expected.kind());
+        open.rollback().await.unwrap();
+        assert_eq!(crm.get(other).await.unwrap().id, other);
+        verified(&leads).await;
+    });
+}
+
 /// Eight writers, of which half hold their transactions open for a while, and three readers of the
 /// feed.
 #[test]

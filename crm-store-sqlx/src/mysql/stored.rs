@@ -78,13 +78,16 @@ async fn claim(connection: &mut MySqlConnection, tenant: i64, changes: &ChangeSe
     }
 }
 
-/// What a commit did.
+/// What a commit did. Under a lock, as what is read here and below is to be current in whatever
+/// transaction the application began.
 pub(super) async fn outcome(
     connection: &mut MySqlConnection,
     tenant: i64,
     commit: CommitId,
 ) -> Result<Option<Committed>> {
-    let sql = "SELECT fingerprint, outcome FROM crm_commits WHERE tenant = ? AND id = ?";
+    let sql = "
+        SELECT fingerprint, outcome FROM crm_commits WHERE tenant = ? AND id = ? LOCK IN SHARE MODE
+    ";
     let found = sqlx::query(sql)
         .bind(tenant)
         .bind(commit.as_uuid().as_bytes().as_slice())
@@ -102,7 +105,7 @@ pub(super) async fn stored(
     changes: &ChangeSet,
 ) -> Result<Stored> {
     let About {
-        mut created,
+        created,
         changed,
         documents,
     } = About::of(changes);
@@ -113,11 +116,12 @@ pub(super) async fn stored(
         }
     }
     let missing = changed.iter().filter(|id| !leads.contains_key(id));
-    created.extend(missing.copied());
-    let mut known = HashSet::new();
-    if !created.is_empty() {
-        known = with_history(connection, tenant.number, &created).await?;
-    }
+    let missing: Vec<LeadId> = missing.copied().collect();
+    // In `REPEATABLE READ`, a lock on a lead that is not there is one on the gap where it would be,
+    // and two that create leads would wait for each other. If somebody else has created one
+    // meanwhile, its key is twice, and the transaction to be made again.
+    let mut known = with_history(connection, tenant.number, &created, "").await?;
+    known.extend(with_history(connection, tenant.number, &missing, " LOCK IN SHARE MODE").await?);
     if !known.is_empty() {
         // Some were to be created that are there already: these are all that is looked at.
         let known: Vec<LeadId> = known.iter().copied().collect();
@@ -173,13 +177,14 @@ async fn with_history(
     connection: &mut MySqlConnection,
     tenant: i64,
     ids: &[LeadId],
+    lock: &str,
 ) -> Result<HashSet<LeadId>> {
     let mut found = HashSet::new();
     for ids in ids.chunks(IDS_AT_ONCE) {
         let mut sql =
             Sql::new("SELECT `lead` FROM crm_events FORCE INDEX (PRIMARY) WHERE tenant = ");
         sql.bind(tenant).push(" AND version = 1 AND `lead` IN (");
-        sql.bind_ids(ids).push(")");
+        sql.bind_ids(ids).push(")").push(lock);
         for row in sql.fetch_all(connection).await? {
             found.insert(LeadId::from_bytes(id(row.try_get(0)?)?));
         }
@@ -197,7 +202,7 @@ pub(super) async fn there(
     for ids in ids.chunks(IDS_AT_ONCE) {
         let mut sql = Sql::new("SELECT id FROM crm_leads FORCE INDEX (PRIMARY) WHERE tenant = ");
         sql.bind(tenant).push(" AND id IN (");
-        sql.bind_ids(ids).push(")");
+        sql.bind_ids(ids).push(") LOCK IN SHARE MODE");
         for row in sql.fetch_all(connection).await? {
             found.insert(LeadId::from_bytes(id(row.try_get(0)?)?));
         }
@@ -240,11 +245,11 @@ async fn leads_in(
     let keys = counters_of(statuses);
     let mut sql = Sql::new("SELECT `key`, CAST(SUM(low) AS SIGNED) FROM (");
     for (table, union) in [("crm_counters", " UNION ALL "), ("crm_deltas", "")] {
-        sql.push("SELECT `key`, low FROM ").push(table);
+        sql.push("(SELECT `key`, low FROM ").push(table);
         sql.push(" WHERE tenant = ").bind(tenant);
         sql.push(" AND `key` IN (");
         sql.bind_list(keys.iter().map(|key| key.as_bytes()));
-        sql.push(")").push(union);
+        sql.push(") LOCK IN SHARE MODE)").push(union);
     }
     sql.push(") AS counted GROUP BY `key`");
     let mut found = HashMap::new();
