@@ -289,6 +289,38 @@ fn totals_are_exact_while_deltas_are_folded() {
 }
 
 #[test]
+fn deltas_of_commits_in_transactions_of_an_application_are_folded_by_who_reads() {
+    Database::test(async |database| {
+        let leads = database.open().await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        let pool = database.pool(1).await;
+        let tenant = &TenantId::DEFAULT;
+        for number in 0..5 {
+            let plan = crm.plan_create(numbered(number)).await.unwrap();
+            let mut open = pool.begin().await.unwrap();
+            let done = MySqlRepository::commit_in(&mut open, tenant, &plan).await;
+            done.unwrap();
+            open.commit().await.unwrap();
+        }
+        let folded = "SELECT count(*) FROM crm_counters";
+        let mut readings = 0;
+        while sqlx::query_scalar::<_, i64>(folded)
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            == 0
+        {
+            // One in 32 folds, by chance.
+            assert!(readings < 2_000, "nobody folds");
+            crm.pipeline().await.unwrap();
+            readings += 1;
+        }
+        assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), 5);
+        verified(&leads).await;
+    });
+}
+
+#[test]
 fn ten_that_start_at_once_make_the_tables_once() {
     Database::test(async |database| {
         let mut starting = tokio::task::JoinSet::new();

@@ -277,6 +277,34 @@ async fn has_counters(pool: &sqlx::PgPool) -> bool {
 }
 
 #[test]
+fn deltas_are_folded_by_commits_on_a_connection_of_an_application_without_a_transaction() {
+    Schema::test(async |schema| {
+        let leads = schema.open().await;
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        let pool = schema.pool(1).await;
+        let tenant = &TenantId::DEFAULT;
+        let mut connection = pool.acquire().await.unwrap();
+        let folded = "SELECT count(*) FROM crm_counters";
+        let mut commits = 0;
+        while sqlx::query_scalar::<_, i64>(folded)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap()
+            == 0
+        {
+            // One in 32 folds, by chance.
+            assert!(commits < 2_000, "nobody folds");
+            let plan = crm.plan_create(numbered(1)).await.unwrap();
+            let done = PostgresRepository::commit_in(&mut connection, tenant, &plan).await;
+            done.unwrap();
+            commits += 1;
+        }
+        assert_eq!(crm.count(&LeadQuery::new()).await.unwrap(), commits);
+        verified(&leads).await;
+    });
+}
+
+#[test]
 fn ten_that_start_at_once_make_the_tables_once() {
     Schema::test(async |schema| {
         let mut starting = tokio::task::JoinSet::new();

@@ -1,7 +1,7 @@
 //! How a change set is applied: what is locked, checked and written, in one transaction.
 
 use super::write::Writer;
-use super::{MySqlRepository, lifecycle, stored};
+use super::{MySqlRepository, fold, lifecycle, stored};
 use crate::check::{Stored, removed, repeated};
 use crate::effect::Effects;
 use crate::error::{Error, Meaning, Result};
@@ -59,7 +59,12 @@ impl MySqlRepository {
         changes: &ChangeSet,
     ) -> std::result::Result<Committed, RepositoryError> {
         if !connection.is_in_transaction() {
-            return Ok(commit(connection, tenant, changes).await?);
+            let done = commit(connection, tenant, changes).await?;
+            if fold::is_due() {
+                // What was committed stands, whatever becomes of this.
+                let _ = fold::fold(connection, tenant).await;
+            }
+            return Ok(done);
         }
         // A savepoint: if a statement fails, those before it are taken back.
         let mut savepoint = connection.begin().await.map_err(Error::from)?;

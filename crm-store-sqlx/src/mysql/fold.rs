@@ -11,7 +11,12 @@ use crm_core::lead::TenantId;
 use sqlx::{Connection as _, MySqlConnection, Row as _};
 use std::collections::BTreeMap;
 
-/// One commit of so many looks after the deltas.
+/// One call of so many looks after the deltas, be it a commit, a reading of totals or of the feed.
+///
+/// None does so in a transaction of the application's. In `REPEATABLE READ` it would fold deltas of
+/// an old snapshot, which somebody else has folded since, or lock the gaps that all others append
+/// to until that transaction ends; and nothing tells which level a transaction has. Those who commit
+/// in no other have their deltas folded by who reads.
 const EVERY: u32 = 32;
 
 /// The most deltas of one fold.
@@ -20,7 +25,7 @@ const MOST: i64 = 10_000;
 /// How many deltas or counters a statement names.
 const AT_ONCE: usize = 500;
 
-/// Whether it is this commit's turn.
+/// Whether it is this call's turn.
 pub(super) fn is_due() -> bool {
     fastrand::u32(..EVERY) == 0
 }

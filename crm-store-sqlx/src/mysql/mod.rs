@@ -199,9 +199,13 @@ impl Repository for MySqlRepository {
         after: Option<&EventCursor>,
         limit: Limit,
     ) -> std::result::Result<EventPage, RepositoryError> {
-        calling!(self, |connection| events::feed(
+        let read = calling!(self, |connection| events::feed(
             connection, tenant, after, limit
-        ))
+        ));
+        if fold::is_due() {
+            self.fold(tenant).await;
+        }
+        read
     }
 
     async fn aggregate(
@@ -217,6 +221,9 @@ impl Repository for MySqlRepository {
                     self,
                     |connection| count::per_status(connection, tenant, assignee)
                 );
+                if fold::is_due() {
+                    self.fold(tenant).await;
+                }
                 Ok(Aggregated::StatusTotals(totals?))
             }
             _ => Err(Error::Unsupported("this aggregate").into()),

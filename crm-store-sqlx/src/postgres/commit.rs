@@ -60,7 +60,12 @@ impl PostgresRepository {
         changes: &ChangeSet,
     ) -> std::result::Result<Committed, RepositoryError> {
         if !connection.is_in_transaction() {
-            return Ok(commit(connection, Connections::Shared, tenant, changes).await?);
+            let done = commit(connection, Connections::Shared, tenant, changes).await?;
+            if fold::is_due() {
+                // What was committed stands, whatever becomes of this.
+                let _ = fold::fold(connection, tenant).await;
+            }
+            return Ok(done);
         }
         // A savepoint: if a statement fails, those before it are taken back.
         let mut savepoint = connection.begin().await.map_err(Error::from)?;
