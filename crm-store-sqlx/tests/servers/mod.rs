@@ -130,6 +130,11 @@ impl PrivateServer {
         )
     }
 
+    /// The same of MySQL or `MariaDB`, which is killed where PostgreSQL is told to stop at once.
+    pub(crate) fn mysql() -> Option<Self> {
+        Self::start("mysql", "CRM_TEST_MYSQL_URL", "CRM_TEST_MYSQL_RESTART")
+    }
+
     fn start(kind: &str, url: &str, restart: &str) -> Option<Self> {
         use std::io::BufRead as _;
         use std::process::{Command, Stdio};
