@@ -65,6 +65,25 @@ impl Crm {
     /// Goes on with the removal of one status that was interrupted. Does nothing if there is no such
     /// status, or somebody took its removal back.
     ///
+    /// ```
+    /// # use crm_core::crm::Crm;
+    /// # use crm_core::lead::{LeadStatus, NewLead};
+    /// # use crm_core::memory::MemoryRepository;
+    /// # pollster::block_on(async {
+    /// # let crm = Crm::open(MemoryRepository::new()).await?;
+    /// let john = NewLead::new("John", "Doe", "john@example.com")?.status(LeadStatus::CONTACTED);
+    /// let john = crm.create(john).await?;
+    /// let (from, to) = (LeadStatus::CONTACTED, LeadStatus::NEW);
+    /// crm.edit_lifecycle(|edit| edit.retire(from.clone(), to.clone())).await?;
+    ///
+    /// // The process ended before it moved any lead; the next one goes on.
+    /// let lifecycle = crm.resume_removal(&from).await?;
+    /// assert!(lifecycle.get(&from).is_none());
+    /// assert_eq!(crm.get(john.id).await?.status, to);
+    /// # Ok::<(), crm_core::crm::CrmError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`remove_status_into`](Self::remove_status_into).

@@ -5,11 +5,20 @@ use super::{Invalid, ProblemKind};
 
 /// One line of text: trimmed, not blank, at most `max` characters, no control characters.
 pub(crate) fn line(field: &'static str, typed: &str, max: usize) -> Result<String, Invalid> {
+    trimmed_line(field, typed, max).map(str::to_owned)
+}
+
+/// The same without a copy, for what is only checked.
+pub(crate) fn trimmed_line<'t>(
+    field: &'static str,
+    typed: &'t str,
+    max: usize,
+) -> Result<&'t str, Invalid> {
     let text = typed.trim();
     let kind = if text.is_empty() {
         ProblemKind::Blank
     // The byte count first: it refuses megabytes without walking them.
-    } else if text.len() > max * 4 || text.chars().count() > max {
+    } else if text.len() > max * 4 || text.len() > max && text.chars().count() > max {
         ProblemKind::TooLong {
             max,
             unit: "characters",
@@ -19,13 +28,18 @@ pub(crate) fn line(field: &'static str, typed: &str, max: usize) -> Result<Strin
     } else if text.chars().any(char::is_control) {
         ProblemKind::ControlCharacter
     } else {
-        return Ok(text.to_owned());
+        return Ok(text);
     };
     Err(Invalid::one(field, kind))
 }
 
 /// Notes: kept as typed, line breaks and tabs allowed.
 pub(crate) fn notes(typed: &str) -> Result<String, Invalid> {
+    checked_notes(typed).map(str::to_owned)
+}
+
+/// The same without a copy, for what is only checked.
+pub(crate) fn checked_notes(typed: &str) -> Result<&str, Invalid> {
     let kind = if typed.len() > MAX_NOTES {
         ProblemKind::TooLong {
             max: MAX_NOTES,
@@ -41,7 +55,7 @@ pub(crate) fn notes(typed: &str) -> Result<String, Invalid> {
     {
         ProblemKind::ControlCharacter
     } else {
-        return Ok(typed.to_owned());
+        return Ok(typed);
     };
     Err(Invalid::one("notes", kind))
 }

@@ -161,7 +161,7 @@ impl Lead {
         let mut problems = Problems::default();
         let mut line = |field, value: &Option<String>, max| {
             let Some(text) = value else { return };
-            if let Some(line) = problems.keep(check::line(field, text, max))
+            if let Some(line) = problems.keep(check::trimmed_line(field, text, max))
                 && line != *text
             {
                 let expected = "a text without white space around it";
@@ -173,9 +173,10 @@ impl Lead {
         line("company", &self.company, limits::MAX_COMPANY);
         line("status_reason", &self.status_reason, limits::MAX_REASON);
         if let Some(notes) = &self.notes {
-            problems.keep(check::notes(notes).map(drop));
+            problems.keep(check::checked_notes(notes));
         }
-        if !self.tags.is_empty() {
+        // One is no more than there may be, and not said twice.
+        if self.tags.len() > 1 {
             let tags = problems.keep(check_tags(self.tags.iter().map(Tag::as_str)));
             if tags.is_some_and(|each_once| each_once.len() != self.tags.len()) {
                 problems.add("tags", ProblemKind::Duplicate);

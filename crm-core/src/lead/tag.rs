@@ -24,7 +24,7 @@ impl Tag {
 }
 
 fn tag(typed: &str) -> Result<Label, Invalid> {
-    super::check::line("tags", typed, MAX_TAG).map(|text| Label::from(text.as_str()))
+    super::check::trimmed_line("tags", typed, MAX_TAG).map(Label::from)
 }
 
 /// Checks a lead's tags: their number, and that no two are the same.
