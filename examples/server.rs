@@ -9,7 +9,7 @@
 //!
 //! `CRM_ADMIN_TOKEN` gives the first administrator's access token, valid while it is given. Without
 //! it, one is made and printed once if the storage has none. `--rate N` lets a token make N requests
-//! per second, `--rate off` any number; 1,000 by default.
+//! per second, `--rate off` any number, also at once; 1,000 by default.
 
 use crm_kit::http::auth::{NewToken, Principal, StoredTokens};
 use crm_kit::http::{Api, Limits, serve};
@@ -96,7 +96,10 @@ async fn run() -> Result<()> {
         .await?;
     let tokens = tokens(&crm).await?;
     tokio::spawn(resume_removals(crm.clone()));
-    let limits = Limits::default().requests_per_second(arguments.rate);
+    let mut limits = Limits::default().requests_per_second(arguments.rate);
+    if arguments.rate.is_none() {
+        limits = limits.requests_at_once_per_token(usize::MAX);
+    }
     let api = Api::new(crm)
         .tokens(tokens)
         .limits(limits.clone())
@@ -110,7 +113,7 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-/// Goes on with removing statuses where an earlier run stopped.
+/// Goes on with removing statuses where an earlier run stopped, of every tenant of which it can.
 async fn resume_removals(crm: Crm) {
     let resume = async {
         let mut after = None;
@@ -120,13 +123,15 @@ async fn resume_removals(crm: Crm) {
                 return Ok::<_, CrmError>(());
             };
             for tenant in tenants {
-                crm.tenant(&tenant).resume_removals().await?;
+                if let Err(error) = crm.tenant(&tenant).resume_removals().await {
+                    eprintln!("The removal of a status of tenant {tenant} did not go on: {error}");
+                }
             }
             after = Some(last);
         }
     };
     if let Err(error) = resume.await {
-        eprintln!("The removal of a status did not go on: {error}");
+        eprintln!("Removals of statuses did not go on: {error}");
     }
 }
 

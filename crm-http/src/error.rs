@@ -13,6 +13,7 @@ use crm_core::repository::{RepositoryError, RepositoryErrorKind};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
 
 /// A request that failed: the status, a sentence, and what is wrong with which field.
 #[derive(Debug, Clone)]
@@ -57,14 +58,29 @@ impl FieldErrors {
         }
     }
 
+    /// Adds what core found wrong with fields that nothing was noted of. One that could not be read
+    /// is missing to core, and that would only mislead.
+    pub(crate) fn add_others(&mut self, invalid: &Invalid) {
+        let known: Vec<String> = self.0.iter().map(|(field, _)| whole(field)).collect();
+        for problem in invalid.problems() {
+            if !known.contains(&whole(problem.field())) {
+                self.add(problem.field().to_owned(), problem.kind().to_string());
+            }
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// How many problems there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|(_, problems)| problems.len()).sum()
+    }
+
     /// Whether no further problem is told, so that nobody need look for one.
     pub(crate) fn is_full(&self) -> bool {
-        let problems = self.0.iter().map(|(_, problems)| problems.len());
-        problems.sum::<usize>() >= Self::MOST
+        self.len() >= Self::MOST
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
@@ -78,6 +94,12 @@ impl FieldErrors {
         }
         Err(ApiError::unprocessable(self))
     }
+}
+
+/// The field that a path begins with: `value` of `value.currency`, `parts` of `parts[0].name`.
+fn whole(path: &str) -> String {
+    let end = path.find(['.', '[']).unwrap_or(path.len());
+    path.get(..end).unwrap_or(path).to_owned()
 }
 
 impl Serialize for FieldErrors {
@@ -209,6 +231,15 @@ impl Serialize for ApiError {
         map.end()
     }
 }
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+/// So that it passes through layers.
+impl std::error::Error for ApiError {}
 
 /// The error travels with the response, so that a router with other conventions can write it anew.
 impl IntoResponse for ApiError {

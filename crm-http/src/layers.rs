@@ -4,24 +4,26 @@ use crate::app::App;
 use crate::error::ApiError;
 use axum::body::Bytes;
 use axum::error_handling::HandleErrorLayer;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, Response as HttpResponse, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
+use crm_core::uuid::Builder;
+use crm_core::uuid::fmt::Hyphenated;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
+use tower::filter::FilterLayer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 use tower::timeout::TimeoutLayer;
 use tower_http::body::UnsyncBoxBody;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
-    MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
@@ -43,7 +45,7 @@ pub(crate) fn protect(
     let no_store = HeaderValue::from_static("no-store");
     let layers = ServiceBuilder::new()
         .map_request(without_foreign_id)
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(SetRequestIdLayer::x_request_id(RandomId))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -66,13 +68,13 @@ pub(crate) fn protect(
             },
         )
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(HandleErrorLayer::new(overloaded))
+        .layer(HandleErrorLayer::new(told))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
             working,
         )))
         .layer(TimeoutLayer::new(app.limits.timeout))
-        .layer(from_fn_with_state(app.clone(), within_limits));
+        .layer(FilterLayer::new(within_limits(app.clone())));
     router
         .method_not_allowed_fallback(wrong_method)
         .layer(layers)
@@ -89,35 +91,41 @@ async fn wrong_method() -> ApiError {
 }
 
 /// Refuses what is too long before anything looks at it.
-async fn within_limits(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let url = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |url| url.as_str().len());
-    if url > app.limits.url_bytes {
-        let message = format!(
-            "The URL is too long: at most {} bytes.",
-            app.limits.url_bytes
-        );
-        return Err(ApiError::new(StatusCode::URI_TOO_LONG, message));
+fn within_limits(app: App) -> impl Fn(Request) -> Result<Request, ApiError> + Clone {
+    move |request| {
+        let limits = &app.limits;
+        let url = request.uri().path_and_query();
+        if url.map_or(0, |url| url.as_str().len()) > limits.url_bytes {
+            let most = limits.url_bytes;
+            let message = format!("The URL is too long: at most {most} bytes.");
+            return Err(ApiError::new(StatusCode::URI_TOO_LONG, message));
+        }
+        let lengths = request.headers().iter();
+        let headers: usize = lengths
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if headers > limits.header_bytes {
+            let most = limits.header_bytes;
+            let message = format!("The headers are too long: at most {most} bytes together.");
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(ApiError::new(status, message));
+        }
+        Ok(request)
     }
-    let lengths = request.headers().iter();
-    let headers: usize = lengths
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    if headers > app.limits.header_bytes {
-        let most = app.limits.header_bytes;
-        let message = format!("The headers are too long: at most {most} bytes together.");
-        return Err(ApiError::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            message,
-        ));
+}
+
+/// Ids that only have to differ: they are not secret, and the system need not be asked for them.
+#[derive(Debug, Clone, Copy)]
+struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let bytes = fastrand::u128(..).to_ne_bytes();
+        let id = Builder::from_random_bytes(bytes).into_uuid();
+        let mut text = [0; Hyphenated::LENGTH];
+        let text = id.hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).ok().map(RequestId::new)
     }
-    Ok(next.run(request).await)
 }
 
 /// An id that came along is kept if it is one: it goes to the log.
@@ -182,7 +190,12 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::internal().into_response()
 }
 
-async fn overloaded(error: BoxError) -> ApiError {
+/// What a caller is told of an error of the layers.
+async fn told(error: BoxError) -> ApiError {
+    let error = match error.downcast::<ApiError>() {
+        Ok(refused) => return *refused,
+        Err(error) => error,
+    };
     if error.is::<tower::timeout::error::Elapsed>() {
         return ApiError::unavailable(
             "The request took too long. A write was made or not: repeat it with the same \

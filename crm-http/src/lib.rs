@@ -22,6 +22,7 @@
 //! | `extract` | bodies, parameters and headers, each with typed errors |
 //! | `routes` | the table in which every route says what it needs |
 //! | `limits`, `rate`, `failures`, `layers` | what is in front of every route |
+//! | `tasks` | what goes on after a request has ended |
 //! | `seal` | cursors, which tell nothing |
 //! | `openapi` | the description that is made from the routes |
 //! | `lifecycle`, `statuses` | the routes of the lifecycle: all of it, and as documented |
@@ -55,6 +56,7 @@ mod routes;
 mod seal;
 mod serve;
 mod statuses;
+mod tasks;
 mod tokens;
 
 pub use api::Api;

@@ -2,6 +2,7 @@
 //! and an end that finishes what it began.
 
 use crate::limits::Limits;
+use crate::tasks::Tasks;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::Request;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
@@ -28,8 +29,9 @@ const MAX_HEADERS: usize = 64;
 const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
 /// Serves a router over HTTP/1.1 until `shutdown` is ready; then takes no more connections, lets
-/// requests in work be answered, and returns. Those that take longer than
-/// [`Limits::timeout`] are dropped, which leaves nothing half-written.
+/// requests in work be answered and removals of statuses come to their end, and returns. What takes
+/// longer than [`Limits::timeout`] is dropped, which leaves nothing half-written: a removal goes on
+/// when `Crm::resume_removals` is called.
 ///
 /// Unlike `axum::serve`, it gives a connection 30 seconds to send the headers of a request, and
 /// bounds their number and size: a client that sends a byte a minute holds nothing up for long, nor
@@ -71,6 +73,7 @@ pub async fn serve(
     let room = limits.connections.min(Semaphore::MAX_PERMITS);
     let room = Arc::new(Semaphore::new(room));
     let ending = GracefulShutdown::new();
+    let tasks = Tasks::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accept = async {
@@ -91,9 +94,10 @@ pub async fn serve(
         };
         // Answers are small and whole: waiting for more to send only delays them.
         drop(stream.set_nodelay(true));
+        let begun = tasks.clone();
         let router = router
             .clone()
-            .map_request(move |request| from(peer, request));
+            .map_request(move |request| from(peer, &begun, request));
         let service = TowerToHyperService::new(router);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_timeout));
@@ -107,14 +111,20 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if timeout(limits.timeout, ending.shutdown()).await.is_err() {
+    let end = Instant::now() + limits.timeout;
+    if timeout_at(end, ending.shutdown()).await.is_err() {
         tracing::warn!("requests were still in work at the end");
+    }
+    if timeout_at(end, tasks.ended()).await.is_err() {
+        tracing::warn!("statuses were still being removed at the end");
     }
     Ok(())
 }
 
-/// A request with the address of whoever sent it.
-fn from(peer: SocketAddr, mut request: Request<Incoming>) -> Request<Incoming> {
-    request.extensions_mut().insert(ConnectInfo(peer));
+/// A request with the address of whoever sent it, and the tasks that are waited for.
+fn from(peer: SocketAddr, tasks: &Tasks, mut request: Request<Incoming>) -> Request<Incoming> {
+    let extensions = request.extensions_mut();
+    extensions.insert(ConnectInfo(peer));
+    extensions.insert(tasks.clone());
     request
 }

@@ -1,5 +1,4 @@
-//! Who may edit the lifecycle; that an edit holds in every process at once; and removals that take
-//! longer than a request.
+//! Who may edit the lifecycle, and removals that take longer than a request.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,10 +18,11 @@ use crm_core::memory::MemoryRepository;
 use crm_core::testing::FaultyRepository;
 use crm_http::auth::{NewToken, Permission};
 use crm_http::{Api, Limits, RouteInfo};
-use crm_store_sqlx::SqliteRepository;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 const STATUSES: &str = "/v1/crm/lead-statuses";
 
@@ -154,70 +154,6 @@ async fn tenants_have_lifecycles_of_their_own(site: &Site) {
     assert_eq!(theirs.json["total_count"], 6);
 }
 
-/// Two servers over one file.
-async fn two_servers() -> (Site, Site) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("leads.db");
-    let path = path.to_str().unwrap();
-    let here = Plan::on(SqliteRepository::open(path).await.unwrap());
-    let there = Plan::on(SqliteRepository::open(path).await.unwrap());
-    (here.keep(directory).start().await, there.start().await)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edit_holds_in_every_process_at_once() {
-    let (here, there) = two_servers().await;
-    let john = there.john().await;
-    let path = format!("/v1/crm/leads/{john}");
-    // Known there, so that what it knows can be out of date.
-    assert_eq!(there.get(STATUSES).await.json["total_count"], 5);
-    let body = json!({"name": "Trial"});
-    let added = here.client.post(format!("{}/api/lead_statuses", here.url));
-    let added = Answer::of(with_json(added.header("authtoken", &here.token), &body)).await;
-    assert_eq!(added.status, 200, "{}", added.text);
-    let moved = there.send("PUT", &path, r#"{"status":"trial"}"#).await;
-    assert_eq!(moved.status, 200, "{}", moved.text);
-    let strict = json!({"transitions": ["lost"]});
-    let strict = here
-        .send("PATCH", &format!("{STATUSES}/trial"), &strict.to_string())
-        .await;
-    assert_eq!(strict.status, 200, "{}", strict.text);
-    let refused = there.send("PUT", &path, r#"{"status":"contacted"}"#).await;
-    refused.must_be_refused(409);
-    assert_eq!(refused.json["allowed"], json!(["lost"]));
-    let gone = there
-        .send("DELETE", &format!("{STATUSES}/trial?move_to=new"), "")
-        .await;
-    assert_eq!(gone.status, 200, "{}", gone.text);
-    let refused = here.send("PUT", &path, r#"{"status":"trial"}"#).await;
-    refused.must_be_refused(422);
-    assert_eq!(here.get(&path).await.json["lead"]["status"], "new");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edits_at_the_same_time_are_all_made() {
-    let (here, there) = two_servers().await;
-    let requests = (0..16).map(|number| {
-        let site = if number % 2 == 0 { &here } else { &there };
-        let body = json!({"name": format!("Step {number}"), "order": 1});
-        tokio::spawn(Answer::of(site.request_json("POST", STATUSES, &body)))
-    });
-    let requests: Vec<_> = requests.collect();
-    for request in requests {
-        let answer = request.await.unwrap();
-        assert_eq!(answer.status, 201, "{}", answer.text);
-    }
-    let list = here.get(STATUSES).await;
-    assert_eq!(
-        (&list.json["total_count"], &list.json["version"]),
-        (&21.into(), &17.into())
-    );
-    // Repeated, it is refused because of the first.
-    let again = there.send("POST", STATUSES, r#"{"name":"step 3"}"#).await;
-    again.must_be_refused(422);
-    assert_eq!(again.wrong(), ["name"]);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_removal_goes_on_after_the_answer() {
     let storage = GatedRepository::shut();
@@ -249,6 +185,44 @@ async fn a_long_removal_goes_on_after_the_answer() {
     while site.get(&path).await.status == 200 {}
     let read = site.get(&format!("/v1/crm/leads/{lead}")).await;
     assert_eq!(read.json["lead"]["status"], "new");
+}
+
+/// Begins a removal that moves no lead, and stops the server.
+async fn stopped_while_leads_move() -> (Site, Arc<Semaphore>) {
+    let storage = GatedRepository::shut();
+    let gate = Arc::clone(&storage.open);
+    let limits = Limits::default().timeout(Duration::from_millis(400));
+    let mut site = Plan::on(storage).limits(limits).start().await;
+    let body = r#"{"first_name":"A","last_name":"B","email":"a@example.com","status":"contacted"}"#;
+    site.lead(body).await;
+    let path = format!("{STATUSES}/contacted?move_to=new");
+    let begun = site.send("DELETE", &path, "").await;
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    site.stop.take().unwrap().send(()).unwrap();
+    let address = site.url.trim_start_matches("http://").to_owned();
+    while TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    (site, gate)
+}
+
+#[tokio::test]
+async fn the_server_ends_after_the_removals_that_it_began() {
+    let (mut site, gate) = stopped_while_leads_move().await;
+    gate.add_permits(1);
+    site.served.take().unwrap().await.unwrap();
+    let lifecycle = site.crm.lifecycle().await.unwrap();
+    assert!(lifecycle.get(&LeadStatus::CONTACTED).is_none());
+}
+
+#[tokio::test]
+async fn the_server_does_not_wait_for_a_removal_without_end() {
+    let (mut site, _gate) = stopped_while_leads_move().await;
+    let served = tokio::time::timeout(Duration::from_secs(20), site.served.take().unwrap());
+    served.await.unwrap().unwrap();
+    let lifecycle = site.crm.lifecycle().await.unwrap();
+    let left = lifecycle.get(&LeadStatus::CONTACTED).unwrap();
+    assert_eq!(left.retiring, Some(LeadStatus::NEW));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

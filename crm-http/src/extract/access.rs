@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::auth::{Permission, Principal};
 use crate::error::ApiError;
 use crate::failures::peer;
+use crate::tasks::Tasks;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -104,8 +105,12 @@ pub(crate) async fn authorize(
         );
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }
-    let crm = principal.view(&app.crm);
-    request.extensions_mut().insert(Caller { crm, principal });
+    let caller = Caller {
+        crm: principal.view(&app.crm),
+        principal,
+        tasks: Tasks::of(request.extensions()),
+    };
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
@@ -120,6 +125,8 @@ fn too_many(message: &'static str, wait: Duration) -> ApiError {
 pub(crate) struct Caller {
     pub(crate) crm: Crm,
     pub(crate) principal: Principal,
+    /// Where what goes on after the answer is begun.
+    pub(crate) tasks: Tasks,
 }
 
 impl FromRequestParts<App> for Caller {

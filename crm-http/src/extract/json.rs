@@ -9,6 +9,7 @@ use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
+use crm_core::crm::CrmError;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -44,11 +45,58 @@ impl<T: Body> FromRequest<App> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        must_be_json(&parts.headers)?;
-        let bytes = read_body(&parts.headers, body, app.limits.body_bytes).await?;
-        parse(&bytes).map(Self)
+        parse(&read_json(request, app).await?).map(Self)
     }
+}
+
+/// A body that core looks at, too, so that what is wrong with its form and with what it says is
+/// told at once.
+#[derive(Debug)]
+pub(crate) struct Typed<T> {
+    /// The fields whose form is right.
+    readable: T,
+    errors: FieldErrors,
+}
+
+impl<T: Body> FromRequest<App> for Typed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        Self::parse(&read_json(request, app).await?)
+    }
+}
+
+impl<T: Body> Typed<T> {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let (members, errors) = members::<T>(bytes)?;
+        if errors.is_full() {
+            return Err(ApiError::unprocessable(errors));
+        }
+        let readable = from_members(members)?;
+        Ok(Self { readable, errors })
+    }
+
+    /// The body, if nothing is wrong with its form. Else everything that is wrong with it: `check`
+    /// says what core finds in the rest.
+    pub(crate) async fn checked<F: Future<Output = Result<(), CrmError>>>(
+        self,
+        check: impl FnOnce(T) -> F,
+    ) -> Result<T, ApiError> {
+        let mut errors = self.errors;
+        if errors.is_empty() {
+            return Ok(self.readable);
+        }
+        if let Err(CrmError::Invalid(invalid)) = check(self.readable).await {
+            errors.add_others(&invalid);
+        }
+        Err(ApiError::unprocessable(errors))
+    }
+}
+
+async fn read_json(request: Request, app: &App) -> Result<Bytes, ApiError> {
+    let (parts, body) = request.into_parts();
+    must_be_json(&parts.headers)?;
+    read_body(&parts.headers, body, app.limits.body_bytes).await
 }
 
 /// The bytes of a body, up to a limit.
@@ -106,17 +154,26 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
+    let (members, errors) = members::<T>(bytes)?;
+    errors.finish()?;
+    from_members(members)
+}
+
+/// The members of a body that have the form of one of its fields, and what is wrong with the
+/// others.
+fn members<T: Body>(bytes: &[u8]) -> Result<(Map<String, Value>, FieldErrors), ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ApiError::malformed(
             "The body is empty: a JSON object is required.",
         ));
     }
     let mut errors = FieldErrors::default();
-    let members = object(bytes, &mut errors)?;
-    for (name, value) in &members {
+    let mut members = object(bytes, &mut errors)?;
+    members.retain(|name, value| {
         if errors.is_full() {
-            break;
+            return false;
         }
+        let before = errors.len();
         match T::FIELDS.iter().find(|(known, _)| known == name) {
             Some((known, kind)) => check(known, *kind, value, &mut errors),
             None => errors.add(
@@ -124,9 +181,13 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
                 unknown(T::FIELDS.iter().map(|(known, _)| *known)),
             ),
         }
-    }
-    errors.finish()?;
-    // Everything that serde looks at was looked at above.
+        errors.len() == before
+    });
+    Ok((members, errors))
+}
+
+fn from_members<T: Body>(members: Map<String, Value>) -> Result<T, ApiError> {
+    // Everything that serde looks at was looked at before.
     serde_json::from_value(Value::Object(members))
         .map_err(|_| ApiError::malformed("The body does not have the documented form."))
 }

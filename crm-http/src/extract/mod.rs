@@ -11,6 +11,6 @@ mod path;
 
 pub(crate) use access::{Caller, Credentials, authorize};
 pub(crate) use conditions::{Conditions, entity_tag};
-pub(crate) use json::{Body, JsonBody, Kind, object, read_body, shown, unknown};
+pub(crate) use json::{Body, JsonBody, Kind, Typed, object, read_body, shown, unknown};
 pub(crate) use params::{NoParams, Parameters, Params, Values, is_text};
 pub(crate) use path::{LeadPath, StatusPath, TokenPath};

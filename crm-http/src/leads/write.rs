@@ -3,7 +3,7 @@
 use super::answer::{ChangedLead, Done, LeadCreated, Outcome};
 use super::body::{LeadPatchBody, NewLeadBody};
 use crate::error::{ApiError, json};
-use crate::extract::{Caller, Conditions, JsonBody, LeadPath, NoParams, entity_tag};
+use crate::extract::{Caller, Conditions, LeadPath, NoParams, Typed, entity_tag};
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, HeaderValue, LOCATION};
 use axum::response::{IntoResponse as _, Response};
@@ -27,8 +27,10 @@ pub(crate) async fn create_lead(
     caller: Caller,
     conditions: Conditions,
     _: NoParams,
-    JsonBody(new): JsonBody<NewLead>,
+    new: Typed<NewLead>,
 ) -> Result<Response, ApiError> {
+    let check = async |new| caller.crm.plan_create(new).await.map(drop);
+    let new = new.checked(check).await?;
     let lead = conditions.once(&caller.crm).create(new).await?;
     let body = LeadCreated {
         result: Outcome::Success,
@@ -63,7 +65,7 @@ pub(crate) async fn update_lead(
     LeadPath(id): LeadPath,
     conditions: Conditions,
     _: NoParams,
-    JsonBody(patch): JsonBody<LeadPatch>,
+    patch: Typed<LeadPatch>,
 ) -> Result<Response, ApiError> {
     change(&caller, id, &conditions, patch).await
 }
@@ -88,7 +90,7 @@ pub(crate) async fn patch_lead(
     LeadPath(id): LeadPath,
     conditions: Conditions,
     _: NoParams,
-    JsonBody(patch): JsonBody<LeadPatch>,
+    patch: Typed<LeadPatch>,
 ) -> Result<Response, ApiError> {
     change(&caller, id, &conditions, patch).await
 }
@@ -97,8 +99,10 @@ async fn change(
     caller: &Caller,
     id: LeadId,
     conditions: &Conditions,
-    patch: LeadPatch,
+    patch: Typed<LeadPatch>,
 ) -> Result<Response, ApiError> {
+    let check = async |patch| caller.crm.plan_update(id, patch).await.map(drop);
+    let patch = patch.checked(check).await?;
     let crm = conditions.on(&caller.crm, id).await?;
     let updated = crm.update(id, patch).await;
     let lead = updated.map_err(|error| conditions.explain(error))?;

@@ -222,7 +222,7 @@ pub(super) async fn delete_lead_status(
         });
         Ok((status, destination.transpose()?))
     };
-    let removal = remove(&app, &caller.crm, &conditions, plan).await?;
+    let removal = remove(&app, &caller, &conditions, plan).await?;
     Ok(removed(&removal, "Lead status deleted successfully."))
 }
 

@@ -3,14 +3,13 @@
 //! A removal is marked in the lifecycle first, and nothing enters the status from then on. Marking
 //! and moving its leads go on when the caller hangs up, or has waited for half of the time that a
 //! request may take, at most ten seconds: then the answer is 202. If the process ends, whoever repeats the
-//! request, or calls `Crm::resume_removals`, goes on where it stopped.
+//! request, or calls `Crm::resume_removals`, goes on where it stopped. `serve` waits for it for a while.
 
 use super::change::{applied, commit, plain};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::Conditions;
+use crate::extract::{Caller, Conditions};
 use axum::http::StatusCode;
-use crm_core::crm::Crm;
 use crm_core::lead::{LeadStatus, TenantId};
 use crm_core::lifecycle::{Lifecycle, LifecycleEdit};
 use parking_lot::Mutex;
@@ -63,11 +62,11 @@ impl Drop for Underway {
 /// `find` says which status is meant and where its leads go.
 pub(crate) async fn remove(
     app: &App,
-    crm: &Crm,
+    caller: &Caller,
     conditions: &Conditions,
     find: impl Fn(&Lifecycle) -> Result<(LeadStatus, Option<LeadStatus>), ApiError> + Send + 'static,
 ) -> Result<Removal, ApiError> {
-    mark_and_move(app, crm, conditions, move |lifecycle| {
+    mark_and_move(app, caller, conditions, move |lifecycle| {
         let (status, destination) = find(lifecycle)?;
         let known = lifecycle.get(&status);
         let Some(destination) = destination.or_else(|| known?.retiring.clone()) else {
@@ -88,15 +87,16 @@ pub(crate) async fn remove(
 /// edit is, and which statuses it marks.
 pub(crate) async fn mark_and_move(
     app: &App,
-    crm: &Crm,
+    caller: &Caller,
     conditions: &Conditions,
     plan: impl Fn(&Lifecycle) -> Result<(LifecycleEdit, Vec<LeadStatus>), ApiError> + Send + 'static,
 ) -> Result<Removal, ApiError> {
     let (tell, told) = oneshot::channel();
-    let (removals, crm, conditions) = (app.removals.clone(), crm.clone(), conditions.clone());
+    let (removals, conditions) = (app.removals.clone(), conditions.clone());
+    let crm = caller.crm.clone();
     // One task, which goes on when the request ends: a mark that nobody moves the leads of would
     // stay.
-    let task = tokio::spawn(
+    let task = caller.tasks.spawn(
         async move {
             let (lifecycle, marked) = commit(&crm, &conditions, plan).await?;
             let begin = |status| removals.begin(crm.tenant_id(), status);

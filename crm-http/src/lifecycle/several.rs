@@ -118,7 +118,7 @@ pub(super) async fn edit_lead_statuses(
         }
         draft.finish()
     };
-    let removal = mark_and_move(&app, &caller.crm, &conditions, plan).await?;
+    let removal = mark_and_move(&app, &caller, &conditions, plan).await?;
     Ok(removed(&removal, "Lead statuses edited successfully."))
 }
 

@@ -121,7 +121,7 @@ async fn delete(
         });
         Ok((status, destination.transpose()?))
     };
-    let removal = remove(app, &caller.crm, &Conditions::default(), find).await?;
+    let removal = remove(app, caller, &Conditions::default(), find).await?;
     let (code, message) = match removal {
         Removal::Done(_) => (StatusCode::OK, "Lead status deleted successfully."),
         Removal::GoesOn(_) => (

@@ -8,7 +8,7 @@
 )]
 
 pub(crate) mod gated;
-mod postgres;
+pub(crate) mod postgres;
 
 use crm_core::crm::Crm;
 use crm_core::lead::{TenantId, UserId};

@@ -7,14 +7,14 @@ use std::io::Write as _;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(super) struct Schema {
+pub(crate) struct Schema {
     url: String,
     name: String,
 }
 
 impl Schema {
     /// `None` if there is no server.
-    pub(super) async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         static TOLD: Once = Once::new();
         let Ok(url) = std::env::var("CRM_TEST_POSTGRES_URL") else {
@@ -32,14 +32,18 @@ impl Schema {
         Some(Self { url, name })
     }
 
-    pub(super) async fn open(&self) -> PostgresRepository {
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
         let mark = if self.url.contains('?') { '&' } else { '?' };
         // Commits are not synced to disk: that is the server's to test.
-        let url = format!(
+        format!(
             "{}{mark}options[search_path]={}&options[synchronous_commit]=off",
             self.url, self.name
-        );
-        PostgresRepository::open(url).await.unwrap()
+        )
+    }
+
+    pub(super) async fn open(&self) -> PostgresRepository {
+        PostgresRepository::open(self.url()).await.unwrap()
     }
 }
 
