@@ -334,7 +334,7 @@ async fn create(State(pools): App, Json(typed): Json<Typed>) -> Answer {
         version: 1,
     });
     let lead = lead.map_err(|_| Failed(StatusCode::UNPROCESSABLE_ENTITY))?;
-    tables::create(writer, std::slice::from_ref(&lead)).await?;
+    tables::create(writer, &lead).await?;
     let body = json!({
         "result": "success",
         "lead_id": lead.id.to_string(),

@@ -15,8 +15,6 @@ mod by_hand;
 #[path = "../common/leads.rs"]
 #[allow(dead_code, reason = "each program uses its own part")]
 mod leads;
-#[path = "../../crm-store-sqlx/benches/sqlite/by_hand.rs"]
-#[allow(dead_code, reason = "each program uses its own part")]
 mod tables;
 
 use crm_kit::prelude::*;

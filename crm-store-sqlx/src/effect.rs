@@ -113,7 +113,11 @@ impl<'a> Effects<'a> {
                 word_rows(Some(after), row.words()),
             );
         }
-        self.tags.add(tag_rows(before), tag_rows(Some(after)));
+        let has_tags =
+            |before: &Lead| before.tags == after.tags && before.created_at == after.created_at;
+        if !(stays && before.is_some_and(has_tags)) {
+            self.tags.add(tag_rows(before), tag_rows(Some(after)));
+        }
         self.count(before, Some(after));
         match had {
             None => self.created.push(row),

@@ -84,7 +84,7 @@ fn an_open_transaction_that_deletes_a_lead_holds_back_the_events_of_that_lead_al
             let meanwhile = versions(&read_on(&leads, &mut cursor, 10).await);
             (before, meanwhile, cursor)
         };
-        let read = tokio::time::timeout(Duration::from_secs(8), read).await;
+        let read = tokio::time::timeout(Duration::from_secs(60), read).await;
         let (before, meanwhile, mut cursor) = read.expect("the feed waits for a deletion");
         assert_eq!(before, [(other, 1)]);
         assert_eq!(meanwhile, [(other, 2)]);

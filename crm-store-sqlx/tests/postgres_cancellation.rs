@@ -14,6 +14,7 @@ use crm_core::query::{LeadQuery, Limit, Sort, Total};
 use crm_core::report::StuckQuery;
 use crm_core::repository::{DocumentKey, HistoryQuery, Repository};
 use crm_store_sqlx::PostgresRepository;
+use crm_store_sqlx::sqlx::postgres::PgPoolOptions;
 use crm_store_sqlx::sqlx::{self, PgPool};
 use servers::{Schema, verified};
 use std::sync::Arc;
@@ -194,6 +195,44 @@ fn a_dropped_commit_is_made_as_a_whole_or_not_at_all() {
         let singles = of_commit.values().filter(|count| **count == 1).count();
         assert_eq!(singles, made + 1, "of the leads that were created alone");
         verified(&leads).await;
+    });
+}
+
+/// What it had asked is answered later, so nobody else may get the connection.
+#[test]
+fn an_opening_that_is_dropped_takes_its_connection_with_it() {
+    Schema::test(async |schema| {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false);
+        let pool = pool.connect(&schema.url()).await.unwrap();
+        PostgresRepository::migrate(&pool).await.unwrap();
+        let connection = async || {
+            let id = sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()");
+            let id = id.fetch_one(&pool).await.unwrap();
+            while pool.num_idle() == 0 {
+                tokio::task::yield_now().await;
+            }
+            id
+        };
+        // How often it is polled until it ends is for the machine to say.
+        let mut dropped = 0;
+        for polls in (1..=4).cycle().take(10_000) {
+            let before = connection().await;
+            let call: Call<'_> = Box::pin(async {
+                let opened = PostgresRepository::from_pool(pool.clone()).await;
+                opened.map(drop).map_err(CrmError::from)
+            });
+            let call = Some(call);
+            let has_ended = Dropped { call, polls }.await;
+            let after = connection().await;
+            assert_eq!(has_ended, after == before, "after {polls} polls");
+            dropped += usize::from(!has_ended);
+            if dropped == 20 {
+                return;
+            }
+        }
+        panic!("{dropped} openings were dropped");
     });
 }
 

@@ -2,80 +2,64 @@
 //! transaction of one statement for each table, the same durability. No tenants, no rules, no
 //! idempotency, no histories of the past.
 
+use crate::measure::{ByHand, Plain, plain};
+use crm_core::chrono::DateTime;
 use crm_core::index::{CounterChange, counter_changes};
-use crm_core::lead::Lead;
+use crm_core::lead::{Lead, LeadId};
 use crm_core::query::{EmailKey, SortBy, TagKey, search_words, sort_value};
 use crm_core::record::LeadRecord;
 use crm_core::uuid::Uuid;
-use crm_store_sqlx::sqlx::postgres::{PgPool, PgRow};
+use crm_store_sqlx::sqlx::postgres::PgPool;
 use crm_store_sqlx::sqlx::{self, Error, PgConnection, Row as _};
 use std::collections::BTreeMap;
 
 const TENANT: i64 = 1;
 
-/// A lead as a struct of plain fields.
-pub(crate) struct Plain {
-    pub(crate) id: Vec<u8>,
-    pub(crate) texts: [Option<String>; 13],
-    pub(crate) numbers: [Option<i64>; 6],
-    pub(crate) tags: Vec<String>,
-}
-
-fn plain(row: &PgRow) -> Result<Plain, Error> {
-    let tags: Option<&str> = row.try_get(16)?;
-    let tags = tags.and_then(|tags| crm_core::serde_json::from_str(tags).ok());
-    let mut texts: [Option<String>; 13] = Default::default();
-    for (text, column) in texts
-        .iter_mut()
-        .zip([2, 3, 4, 9, 11, 12, 13, 14, 15, 17, 18, 19])
-    {
-        *text = row.try_get(column)?;
+impl ByHand for PgPool {
+    async fn get(&self, id: LeadId) -> Plain {
+        let sql = "
+            SELECT id, version, status, assigned_to, source, created_at, updated_at,
+                status_changed_at, archived_at, value_currency, value_minor, first_name, last_name,
+                email, company, phone, tags, status_reason, notes, custom
+            FROM crm_leads
+            WHERE tenant = $1 AND id = $2
+        ";
+        let row = sqlx::query(sql).bind(TENANT).bind(id.as_bytes().as_slice());
+        plain!(&row.fetch_one(self).await.unwrap(), try_get)
     }
-    let mut numbers = [None; 6];
-    for (number, column) in numbers.iter_mut().zip([1, 5, 6, 7, 8, 10]) {
-        *number = row.try_get(column)?;
+
+    async fn page(&self) -> Vec<Plain> {
+        let sql = "
+            SELECT id, version, status, assigned_to, source, created_at, updated_at,
+                status_changed_at, archived_at, value_currency, value_minor, first_name, last_name,
+                email, company, phone, tags, status_reason, notes, custom
+            FROM crm_leads
+            WHERE tenant = $1 AND archived = false
+            ORDER BY created_at DESC, id DESC
+            LIMIT 51
+        ";
+        let rows = sqlx::query(sql).bind(TENANT).fetch_all(self).await.unwrap();
+        let rows = rows.iter().take(50);
+        rows.map(|row| plain!(row, try_get)).collect()
     }
-    Ok(Plain {
-        id: row.try_get(0)?,
-        texts,
-        numbers,
-        tags: tags.unwrap_or_default(),
-    })
-}
 
-pub(crate) async fn get(pool: &PgPool, id: &[u8]) -> Result<Plain, Error> {
-    let sql = "
-        SELECT id, version, status, assigned_to, source, created_at, updated_at,
-            status_changed_at, archived_at, value_currency, value_minor, first_name, last_name,
-            email, company, phone, tags, status_reason, notes, custom
-        FROM crm_leads
-        WHERE tenant = $1 AND id = $2
-    ";
-    let row = sqlx::query(sql).bind(TENANT).bind(id);
-    plain(&row.fetch_one(pool).await?)
-}
+    async fn create(&self, leads: &[Lead]) {
+        create(self, leads).await.unwrap();
+    }
 
-pub(crate) async fn page(pool: &PgPool) -> Result<Vec<Plain>, Error> {
-    let sql = "
-        SELECT id, version, status, assigned_to, source, created_at, updated_at,
-            status_changed_at, archived_at, value_currency, value_minor, first_name, last_name,
-            email, company, phone, tags, status_reason, notes, custom
-        FROM crm_leads
-        WHERE tenant = $1 AND archived = false
-        ORDER BY created_at DESC, id DESC
-        LIMIT 51
-    ";
-    let rows = sqlx::query(sql).bind(TENANT).fetch_all(pool).await?;
-    rows.iter().take(50).map(plain).collect()
+    async fn transition(&self, before: &Lead, after: &Lead) {
+        transition(self, before, after).await.unwrap();
+    }
 }
 
 /// Leads that are new: `unnest` writes many rows faster than anything but `COPY`, which cannot
 /// refuse what is there.
-pub(crate) async fn create(pool: &PgPool, leads: &[Lead]) -> Result<(), Error> {
+async fn create(pool: &PgPool, leads: &[Lead]) -> Result<(), Error> {
     let mut transaction = pool.begin().await?;
     lifecycle(&mut transaction).await?;
     insert_leads(&mut transaction, leads).await?;
-    insert_events(&mut transaction, leads, "created").await?;
+    let id = Uuid::new_v4();
+    insert_events(&mut transaction, id, "created", None, leads).await?;
     let (mut words, mut tags) = (Vec::new(), Vec::new());
     for lead in leads {
         let id = lead.id.as_bytes().to_vec();
@@ -111,12 +95,12 @@ pub(crate) async fn create(pool: &PgPool, leads: &[Lead]) -> Result<(), Error> {
         .iter()
         .flat_map(|lead| counter_changes(None, Some(lead)));
     count(&mut transaction, changes).await?;
-    commit(&mut transaction).await?;
+    insert_commit(&mut transaction, id, leads).await?;
     transaction.commit().await
 }
 
 /// A lead moves to another status.
-pub(crate) async fn transition(pool: &PgPool, before: &Lead, after: &Lead) -> Result<(), Error> {
+async fn transition(pool: &PgPool, before: &Lead, after: &Lead) -> Result<(), Error> {
     let mut transaction = pool.begin().await?;
     lifecycle(&mut transaction).await?;
     let sql = "
@@ -135,9 +119,10 @@ pub(crate) async fn transition(pool: &PgPool, before: &Lead, after: &Lead) -> Re
         return Err(Error::RowNotFound);
     }
     let moved = std::slice::from_ref(after);
-    insert_events(&mut transaction, moved, "status_changed").await?;
+    let (id, from) = (Uuid::new_v4(), Some(before.status.as_str()));
+    insert_events(&mut transaction, id, "status_changed", from, moved).await?;
     count(&mut transaction, counter_changes(Some(before), Some(after))).await?;
-    commit(&mut transaction).await?;
+    insert_commit(&mut transaction, id, moved).await?;
     transaction.commit().await
 }
 
@@ -216,8 +201,10 @@ async fn insert_leads(connection: &mut PgConnection, leads: &[Lead]) -> Result<(
 
 async fn insert_events(
     connection: &mut PgConnection,
-    leads: &[Lead],
+    commit: Uuid,
     kind: &str,
+    from: Option<&str>,
+    leads: &[Lead],
 ) -> Result<(), Error> {
     macro_rules! of {
         (|$lead:ident| $value:expr) => {
@@ -225,21 +212,23 @@ async fn insert_events(
         };
     }
     let sql = "
-        INSERT INTO crm_events (tenant, kind, lead, version, at, commit_id, to_status, to_user)
-        SELECT $1, $2, new.* FROM unnest($3, $4, $5, $6, $7, $8) AS new
+        INSERT INTO crm_events (tenant, commit_id, kind, from_status, lead, version, at, to_status,
+            to_user)
+        SELECT $1, $2, $3, $4, new.* FROM unnest($5, $6, $7, $8, $9) AS new
     ";
     sqlx::query(sql)
         .bind(TENANT)
+        .bind(commit.as_bytes().as_slice())
         .bind(kind)
+        .bind(from)
         .bind(of!(|lead| lead.id.as_bytes().as_slice()))
         .bind(of!(|lead| i64::try_from(lead.version.get()).unwrap_or(0)))
         .bind(of!(|lead| lead.updated_at.timestamp_micros()))
-        .bind(of!(|lead| lead.id.as_bytes().as_slice()))
         .bind(of!(|lead| lead.status.as_str()))
-        .bind(of!(|lead| lead
-            .assigned_to
-            .as_ref()
-            .map(|user| user.as_str())))
+        .bind(of!(|lead| match from {
+            None => lead.assigned_to.as_ref().map(|user| user.as_str()),
+            Some(_) => None,
+        }))
         .execute(connection)
         .await?;
     Ok(())
@@ -264,10 +253,19 @@ async fn count(
     Ok(())
 }
 
-async fn commit(connection: &mut PgConnection) -> Result<(), Error> {
+/// The outcome is the ids of the leads and their versions.
+async fn insert_commit(
+    connection: &mut PgConnection,
+    id: Uuid,
+    leads: &[Lead],
+) -> Result<(), Error> {
+    let mut outcome = Vec::new();
+    for lead in leads {
+        outcome.extend_from_slice(lead.id.as_bytes());
+        outcome.extend_from_slice(&lead.version.get().to_be_bytes());
+    }
     let sql = "INSERT INTO crm_commits (tenant, id, outcome) VALUES ($1, $2, $3)";
-    let id = Uuid::new_v4();
     let query = sqlx::query(sql).bind(TENANT).bind(id.as_bytes().as_slice());
-    query.bind(b"".as_slice()).execute(connection).await?;
+    query.bind(outcome).execute(connection).await?;
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! What somebody would write who needs just this from sqlx: the same tables, keys and counters, one
 //! transaction, the same durability. No tenants, no rules, no idempotency, no histories of the past.
 
+use crate::measure::{ByHand, Plain, plain};
+use crm_core::chrono::DateTime;
 use crm_core::index::{CounterChange, counter_changes};
-use crm_core::lead::Lead;
+use crm_core::lead::{Lead, LeadId};
 use crm_core::query::{EmailKey, SortBy, TagKey, search_words, sort_value};
 use crm_core::record::LeadRecord;
 use crm_core::uuid::Uuid;
-use crm_store_sqlx::sqlx::sqlite::{SqlitePool, SqliteRow};
+use crm_store_sqlx::sqlx::sqlite::SqlitePool;
 use crm_store_sqlx::sqlx::{self, Error, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 
@@ -16,61 +18,50 @@ const LEAD: &str = "id, version, status, assigned_to, source, created_at, update
      status_changed_at, archived_at, value_currency, value_minor, first_name, last_name, email, \
      company, phone, tags, status_reason, notes, custom";
 
-/// A lead as a struct of plain fields.
-pub(crate) struct Plain {
-    pub(crate) id: Vec<u8>,
-    pub(crate) texts: [Option<String>; 13],
-    pub(crate) numbers: [Option<i64>; 6],
-    pub(crate) tags: Vec<String>,
+/// One connection that writes, several that read.
+pub(crate) struct Pools {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
 }
 
-fn plain(row: &SqliteRow) -> Result<Plain, Error> {
-    let tags: Option<&str> = row.try_get(16)?;
-    let tags = tags.and_then(|tags| crm_core::serde_json::from_str(tags).ok());
-    let mut texts: [Option<String>; 13] = Default::default();
-    for (text, column) in texts
-        .iter_mut()
-        .zip([2, 3, 4, 9, 11, 12, 13, 14, 15, 17, 18, 19])
-    {
-        *text = row.try_get(column)?;
+impl ByHand for Pools {
+    async fn get(&self, id: LeadId) -> Plain {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {LEAD} FROM crm_leads WHERE tenant = ? AND id = ?"
+        ));
+        let row = sqlx::query(sql).bind(TENANT).bind(id.as_bytes().as_slice());
+        plain!(&row.fetch_one(&self.readers).await.unwrap(), try_get)
     }
-    let mut numbers = [None; 6];
-    for (number, column) in numbers.iter_mut().zip([1, 5, 6, 7, 8, 10]) {
-        *number = row.try_get(column)?;
+
+    async fn page(&self) -> Vec<Plain> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {LEAD} FROM crm_leads INDEXED BY crm_leads_created
+            WHERE tenant = ? AND archived = 0 ORDER BY created_at DESC, id DESC LIMIT 51"
+        ));
+        let rows = sqlx::query(sql).bind(TENANT).fetch_all(&self.readers);
+        let rows = rows.await.unwrap();
+        let rows = rows.iter().take(50);
+        rows.map(|row| plain!(row, try_get)).collect()
     }
-    Ok(Plain {
-        id: row.try_get(0)?,
-        texts,
-        numbers,
-        tags: tags.unwrap_or_default(),
-    })
-}
 
-pub(crate) async fn get(pool: &SqlitePool, id: &[u8]) -> Result<Plain, Error> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {LEAD} FROM crm_leads WHERE tenant = ? AND id = ?"
-    ));
-    let row = sqlx::query(sql).bind(TENANT).bind(id.to_vec());
-    plain(&row.fetch_one(pool).await?)
-}
+    async fn create(&self, leads: &[Lead]) {
+        create(&self.writer, leads).await.unwrap();
+    }
 
-pub(crate) async fn page(pool: &SqlitePool) -> Result<Vec<Plain>, Error> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {LEAD} FROM crm_leads INDEXED BY crm_leads_created
-        WHERE tenant = ? AND archived = 0 ORDER BY created_at DESC, id DESC LIMIT 51"
-    ));
-    let rows = sqlx::query(sql).bind(TENANT).fetch_all(pool).await?;
-    rows.iter().take(50).map(plain).collect()
+    async fn transition(&self, before: &Lead, after: &Lead) {
+        transition(&self.writer, before, after).await.unwrap();
+    }
 }
 
 /// Leads that are new, in as many rows a statement as is fastest.
-pub(crate) async fn create(pool: &SqlitePool, leads: &[Lead]) -> Result<(), Error> {
+async fn create(pool: &SqlitePool, leads: &[Lead]) -> Result<(), Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     lifecycle(&mut transaction).await?;
+    let commit = Uuid::new_v4();
     let mut last = 0;
     for leads in leads.chunks(250) {
         insert_leads(&mut transaction, leads).await?;
-        last = insert_events(&mut transaction, leads, "created").await?;
+        last = insert_events(&mut transaction, commit, "created", None, leads).await?;
     }
     let mut words = Vec::new();
     let mut tags = Vec::new();
@@ -110,16 +101,12 @@ pub(crate) async fn create(pool: &SqlitePool, leads: &[Lead]) -> Result<(), Erro
         .iter()
         .flat_map(|lead| counter_changes(None, Some(lead)));
     count(&mut transaction, changes).await?;
-    commit(&mut transaction, last).await?;
+    insert_commit(&mut transaction, commit, last, leads.len()).await?;
     transaction.commit().await
 }
 
 /// A lead moves to another status.
-pub(crate) async fn transition(
-    pool: &SqlitePool,
-    before: &Lead,
-    after: &Lead,
-) -> Result<(), Error> {
+async fn transition(pool: &SqlitePool, before: &Lead, after: &Lead) -> Result<(), Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     lifecycle(&mut transaction).await?;
     let sql = "
@@ -137,14 +124,12 @@ pub(crate) async fn transition(
     if done.execute(&mut *transaction).await?.rows_affected() != 1 {
         return Err(Error::RowNotFound);
     }
-    let last = insert_events(
-        &mut transaction,
-        std::slice::from_ref(after),
-        "status_changed",
-    )
-    .await?;
+    let commit = Uuid::new_v4();
+    let from = Some(before.status.as_str());
+    let moved = std::slice::from_ref(after);
+    let last = insert_events(&mut transaction, commit, "status_changed", from, moved).await?;
     count(&mut transaction, counter_changes(Some(before), Some(after))).await?;
-    commit(&mut transaction, last).await?;
+    insert_commit(&mut transaction, commit, last, 1).await?;
     transaction.commit().await
 }
 
@@ -208,25 +193,28 @@ async fn insert_leads(connection: &mut SqliteConnection, leads: &[Lead]) -> Resu
 
 async fn insert_events(
     connection: &mut SqliteConnection,
-    leads: &[Lead],
+    commit: Uuid,
     kind: &'static str,
+    from: Option<&str>,
+    leads: &[Lead],
 ) -> Result<i64, Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO crm_events (tenant, lead, version, at, commit_id, kind, to_status, to_user) ",
+        "INSERT INTO crm_events (tenant, lead, version, at, commit_id, kind, from_status, \
+         to_status, to_user) ",
     );
     query.push_values(leads, |mut row, lead| {
         row.push_bind(TENANT)
             .push_bind(lead.id.as_bytes().to_vec())
             .push_bind(i64::try_from(lead.version.get()).unwrap_or(0))
             .push_bind(lead.updated_at.timestamp_micros())
-            .push_bind(lead.id.as_bytes().to_vec())
+            .push_bind(commit.as_bytes().to_vec())
             .push_bind(kind)
-            .push_bind(lead.status.as_str().to_owned())
-            .push_bind(
-                lead.assigned_to
-                    .as_ref()
-                    .map(|user| user.as_str().to_owned()),
-            );
+            .push_bind(from)
+            .push_bind(lead.status.as_str())
+            .push_bind(match from {
+                None => lead.assigned_to.as_ref().map(|user| user.as_str()),
+                Some(_) => None,
+            });
     });
     Ok(query.build().execute(connection).await?.last_insert_rowid())
 }
@@ -256,12 +244,17 @@ async fn count(
     Ok(())
 }
 
-async fn commit(connection: &mut SqliteConnection, last: i64) -> Result<(), Error> {
+async fn insert_commit(
+    connection: &mut SqliteConnection,
+    id: Uuid,
+    last: i64,
+    events: usize,
+) -> Result<(), Error> {
     let sql = "INSERT INTO crm_commits (tenant, id, first_event, last_event) VALUES (?, ?, ?, ?)";
     let query = sqlx::query(sql)
         .bind(TENANT)
-        .bind(Uuid::new_v4().as_bytes().to_vec())
-        .bind(last)
+        .bind(id.as_bytes().to_vec())
+        .bind(last + 1 - i64::try_from(events).unwrap_or(0))
         .bind(last);
     query.execute(connection).await?;
     Ok(())

@@ -117,15 +117,21 @@ async fn migrate_locked(connection: &mut MySqlConnection) -> Result<()> {
 
 /// Refuses tables that this version does not understand.
 pub(super) async fn check(pool: &MySqlPool) -> Result<()> {
-    let mut connection = pool.acquire().await?;
-    check_server(&mut connection).await?;
-    if !has_table(&mut connection, "crm_meta").await? {
+    let mut lent = Lent::from(pool).await?;
+    let done = check_tables(lent.connection()).await;
+    lent.settle(&done);
+    done
+}
+
+async fn check_tables(connection: &mut MySqlConnection) -> Result<()> {
+    check_server(connection).await?;
+    if !has_table(connection, "crm_meta").await? {
         return Err(Error::NoTables);
     }
-    let found = version(&mut connection, "format").await?;
+    let found = version(connection, "format").await?;
     check_format(found.ok_or(Error::NoTables)?)?;
     for (name, known) in versions() {
-        if version(&mut connection, name).await? != Some(known) {
+        if version(connection, name).await? != Some(known) {
             return Err(RepositoryErrorKind::OutdatedIndexes.into());
         }
     }

@@ -208,10 +208,10 @@ fn locked_as_planned(tenant: &TenantId, changes: &ChangeSet) -> Sql {
         sql.push(
             ", found AS MATERIALIZED (
                 SELECT id, version, updated_at FROM crm_leads
-                WHERE tenant = (SELECT tenant FROM tenant) AND id = ANY(",
+                WHERE tenant = (SELECT tenant FROM tenant) AND id",
         );
-        sql.bind_ids(&about.changed)
-            .push(") ORDER BY id FOR UPDATE)");
+        sql.is_among(&about.changed)
+            .push(" ORDER BY id FOR UPDATE)");
     }
     sql.push(
         ", ready AS (
@@ -225,7 +225,7 @@ fn locked_as_planned(tenant: &TenantId, changes: &ChangeSet) -> Sql {
     sql.push(" FROM tenant WHERE true");
     if !about.changed.is_empty() {
         sql.push(" AND (SELECT count(*) FROM found JOIN ");
-        sql.unnest(&before, 3, |lead, column| match column {
+        sql.rows(&before, 3, |lead, column| match column {
             0 => Value::bytes(Some(lead.id.as_bytes())),
             1 => Value::Number(Some(value::stored(lead.version.get()))),
             _ => Value::Number(Some(lead.updated_at.timestamp_micros())),
@@ -234,12 +234,17 @@ fn locked_as_planned(tenant: &TenantId, changes: &ChangeSet) -> Sql {
         sql.bind(i64::try_from(before.len()).unwrap_or(i64::MAX));
     }
     if !about.created.is_empty() {
+        // One by one (`OFFSET 0`): of a table that has not been analyzed yet, a plan for all of them
+        // reads every event of the tenant.
+        sql.push(" AND NOT EXISTS (SELECT FROM ");
+        sql.rows(&about.created, 1, |id, _| Value::bytes(Some(id.as_bytes())));
         sql.push(
-            " AND NOT EXISTS (
+            " AS new (id), LATERAL (
                 SELECT FROM crm_events
-                WHERE tenant = (SELECT tenant FROM tenant) AND version = 1 AND lead = ANY(",
+                WHERE tenant = (SELECT tenant FROM tenant) AND lead = new.id AND version = 1
+                OFFSET 0
+            ) AS known)",
         );
-        sql.bind_ids(&about.created).push("))");
     }
     sql.push(
         " ON CONFLICT (tenant, id) DO NOTHING

@@ -53,7 +53,7 @@ impl Parts {
 }
 
 fn push_words(sql: &mut Sql, rows: &[WordRow]) {
-    sql.unnest(rows, 3, |row, column| match column {
+    sql.rows(rows, 3, |row, column| match column {
         0 => Value::Number(Some(row.archived.into())),
         1 => Value::bytes(Some(row.word.as_bytes())),
         _ => Value::bytes(Some(row.id.as_bytes())),
@@ -61,7 +61,7 @@ fn push_words(sql: &mut Sql, rows: &[WordRow]) {
 }
 
 fn push_tags(sql: &mut Sql, rows: &[TagRow]) {
-    sql.unnest(rows, 4, |row, column| match column {
+    sql.rows(rows, 4, |row, column| match column {
         0 => Value::Number(Some(row.archived.into())),
         1 => Value::text(Some(row.tag.as_str())),
         2 => Value::Number(Some(row.created_at)),

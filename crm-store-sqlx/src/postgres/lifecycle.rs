@@ -71,7 +71,7 @@ pub(super) async fn put(
     let mut sql = Sql::about(tenant);
     sql.push("INSERT INTO crm_statuses (tenant, ").push(COLUMNS);
     sql.push(") SELECT $1, new.* FROM ");
-    sql.unnest(&statuses, 9, |(position, status), column| {
+    sql.rows(&statuses, 9, |(position, status), column| {
         let number = |number| Value::Number(Some(number));
         match column {
             0 => Value::text(Some(status.slug.as_str())),

@@ -103,13 +103,19 @@ const MIGRATING: i64 = 0x63_726d_2d6b_6974;
 
 /// Refuses tables that this version does not understand.
 pub(super) async fn check(pool: &PgPool) -> Result<()> {
-    let mut connection = pool.acquire().await?;
-    if !has_tables(&mut connection).await? {
+    let mut lent = Lent::from(pool).await?;
+    let done = check_tables(lent.connection()).await;
+    lent.settle(&done);
+    done
+}
+
+async fn check_tables(connection: &mut PgConnection) -> Result<()> {
+    if !has_tables(connection).await? {
         return Err(Error::NoTables);
     }
-    check_format(&mut connection).await?;
+    check_format(connection).await?;
     for (name, known) in versions() {
-        if version(&mut connection, name).await? != Some(known) {
+        if version(connection, name).await? != Some(known) {
             return Err(RepositoryErrorKind::OutdatedIndexes.into());
         }
     }

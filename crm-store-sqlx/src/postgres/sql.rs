@@ -131,42 +131,63 @@ impl Sql {
         T: Encode<'t, Postgres> + Type<Postgres>,
     {
         self.failed |= self.arguments.add(value).is_err();
-        self.count += 1;
-        self.text.push('$');
-        self.text.push_str(&self.count.to_string());
-        self
+        self.push_place()
     }
 
-    /// Ids, as one parameter.
-    pub(super) fn bind_ids(&mut self, ids: &[LeadId]) -> &mut Self {
+    /// Whether what stands before is one of these: ` = …`, or ` = ANY(…)` of an array.
+    pub(super) fn is_among(&mut self, ids: &[LeadId]) -> &mut Self {
+        if let [id] = ids {
+            return self.push(" = ").bind(id.as_bytes().as_slice());
+        }
         let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
-        self.bind(ids)
+        self.push(" = ANY(").bind(ids).push(")")
     }
 
-    /// Rows, as one array for each column: `unnest(…)`. Arrays of unequal length would be padded,
-    /// so all are made of the same rows.
-    pub(super) fn unnest<'v, R>(
+    /// Rows: `(VALUES (…))` of one, and of several `unnest(…)` of one array for each column. Arrays
+    /// of unequal length would be padded, so all are made of the same rows.
+    ///
+    /// How long arrays are is not known to a plan that is kept. PostgreSQL takes them for ten rows,
+    /// and then finds it cheaper to make a plan for each statement about one row, which takes it
+    /// longer than the statement.
+    pub(super) fn rows<'v, R>(
         &mut self,
         rows: &'v [R],
         columns: usize,
         value: impl Fn(&'v R, usize) -> Value<'v>,
     ) -> &mut Self {
-        self.push("unnest(");
+        let is_one = rows.len() == 1;
+        self.push(if is_one { "(VALUES (" } else { "unnest(" });
         for column in 0..columns {
             if column > 0 {
                 self.push(", ");
             }
-            let values: Vec<Value<'_>> = rows.iter().map(|row| value(row, column)).collect();
-            self.bind_values(&values);
+            let mut values = rows.iter().map(|row| value(row, column));
+            match values.next() {
+                Some(value) if is_one => drop(self.bind_value(&value)),
+                first => {
+                    let values: Vec<Value<'_>> = first.into_iter().chain(values).collect();
+                    self.failed |= add_array(&mut self.arguments, &values).is_err();
+                    self.push_place();
+                }
+            }
         }
-        self.push(")")
+        self.push(if is_one { "))" } else { ")" })
     }
 
-    fn bind_values(&mut self, values: &[Value<'_>]) {
-        self.failed |= add_array(&mut self.arguments, values).is_err();
+    fn bind_value(&mut self, value: &Value<'_>) -> &mut Self {
+        match value {
+            Value::Text(text) => self.bind(text.as_deref()),
+            Value::Bytes(bytes) => self.bind(bytes.as_deref()),
+            Value::Number(number) => self.bind(*number),
+        }
+    }
+
+    /// The next place for a parameter.
+    fn push_place(&mut self) -> &mut Self {
         self.count += 1;
         self.text.push('$');
         self.text.push_str(&self.count.to_string());
+        self
     }
 
     pub(super) async fn fetch_all(self, connection: &mut PgConnection) -> Result<Vec<PgRow>> {

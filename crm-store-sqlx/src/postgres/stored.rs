@@ -5,7 +5,7 @@ use crate::about::{self, About, counters_of, outcome_bytes};
 use crate::check::{Stored, removed};
 use crate::error::{Error, Result};
 use crate::lead_row::{LEAD, lead_from_row};
-use crate::value::{id, read};
+use crate::value::{Value, id, read};
 use crm_core::event::CommitId;
 use crm_core::index::{Counter, IndexKey};
 use crm_core::lead::{Lead, LeadId, LeadStatus, TenantId, Version};
@@ -152,8 +152,8 @@ async fn locked_leads(
 ) -> Result<Vec<Lead>> {
     let mut sql = Sql::about(tenant);
     sql.push("SELECT ").push(LEAD);
-    sql.push(" FROM crm_leads WHERE tenant = $1 AND id = ANY(");
-    sql.bind_ids(ids).push(") ORDER BY id FOR UPDATE");
+    sql.push(" FROM crm_leads WHERE tenant = $1 AND id");
+    sql.is_among(ids).push(" ORDER BY id FOR UPDATE");
     let rows = sql.fetch_all(connection).await?;
     rows.iter().map(|row| Ok(lead_from_row!(row))).collect()
 }
@@ -164,9 +164,20 @@ async fn with_history(
     tenant: i64,
     ids: &[LeadId],
 ) -> Result<HashSet<LeadId>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
     let mut sql = Sql::about(tenant);
-    sql.push("SELECT lead FROM crm_events WHERE tenant = $1 AND version = 1 AND lead = ANY(");
-    sql.bind_ids(ids).push(")");
+    sql.push("SELECT new.id FROM ");
+    sql.rows(ids, 1, |id, _| Value::bytes(Some(id.as_bytes())));
+    // One by one: see the commit in one statement.
+    sql.push(
+        " AS new (id), LATERAL (
+            SELECT FROM crm_events
+            WHERE tenant = $1 AND lead = new.id AND version = 1
+            OFFSET 0
+        ) AS known",
+    );
     let rows = sql.fetch_all(connection).await?;
     rows.iter()
         .map(|row| Ok(LeadId::from_bytes(id(row.try_get(0)?)?)))
@@ -180,8 +191,8 @@ pub(super) async fn there(
     ids: &[LeadId],
 ) -> Result<HashSet<LeadId>> {
     let mut sql = Sql::about(tenant);
-    sql.push("SELECT id FROM crm_leads WHERE tenant = $1 AND id = ANY(");
-    sql.bind_ids(ids).push(")");
+    sql.push("SELECT id FROM crm_leads WHERE tenant = $1 AND id");
+    sql.is_among(ids);
     let rows = sql.fetch_all(connection).await?;
     rows.iter()
         .map(|row| Ok(LeadId::from_bytes(id(row.try_get(0)?)?)))

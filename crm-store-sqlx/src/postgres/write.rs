@@ -188,7 +188,7 @@ impl Parts {
             let sql = self.begin();
             sql.push("DELETE FROM crm_leads WHERE tenant = ")
                 .push(READY);
-            sql.push(" AND id = ANY(").bind_ids(ids).push(")");
+            sql.push(" AND id").is_among(ids);
         }
     }
 
@@ -204,10 +204,10 @@ impl Parts {
                 SELECT id FROM crm_commits
                 WHERE tenant = (SELECT tenant FROM ready) AND id IN (
                     SELECT commit_id FROM crm_events
-                    WHERE tenant = (SELECT tenant FROM ready) AND lead = ANY(",
+                    WHERE tenant = (SELECT tenant FROM ready) AND lead",
         );
-        sql.bind_ids(leads).push(
-            "))
+        sql.is_among(leads).push(
+            ")
                 ORDER BY id
                 FOR UPDATE
             ) AS old
@@ -217,10 +217,10 @@ impl Parts {
         sql.push(
             "UPDATE crm_events SET reason = NULL, changes = NULL FROM (
                 SELECT lead, version FROM crm_events
-                WHERE tenant = (SELECT tenant FROM ready) AND lead = ANY(",
+                WHERE tenant = (SELECT tenant FROM ready) AND lead",
         );
-        sql.bind_ids(leads).push(
-            ")
+        sql.is_among(leads).push(
+            "
                 ORDER BY entry
                 FOR UPDATE
             ) AS old
@@ -240,11 +240,16 @@ impl Parts {
         sql.push(") SELECT ready.tenant, ").push(EVENT);
         sql.push(" FROM ready, ");
         let rows: Vec<[Value<'_>; 13]> = events.iter().map(EventRow::values).collect();
-        sql.unnest(&rows, 13, |row, column| {
+        sql.rows(&rows, 13, |row, column| {
             row.get(column).cloned().unwrap_or(Value::Number(None))
         });
-        sql.push(" WITH ORDINALITY AS new (").push(EVENT);
-        sql.push(", place) ORDER BY place");
+        match rows.len() {
+            1 => sql.push(" AS new (").push(EVENT).push(")"),
+            _ => {
+                sql.push(" WITH ORDINALITY AS new (").push(EVENT);
+                sql.push(", place) ORDER BY place")
+            }
+        };
     }
 
     fn deltas(&mut self, counters: &BTreeMap<IndexKey, i128>) {
@@ -258,7 +263,7 @@ impl Parts {
         let sql = self.begin();
         sql.push("INSERT INTO crm_deltas (tenant, key, high, low) ");
         sql.push("SELECT ready.tenant, new.* FROM ready, ");
-        sql.unnest(&rows, 3, |(key, (high, low)), column| match column {
+        sql.rows(&rows, 3, |(key, (high, low)), column| match column {
             0 => Value::bytes(Some(key.as_bytes())),
             1 => Value::Number(Some(*high)),
             _ => Value::Number(Some(*low)),
@@ -268,7 +273,7 @@ impl Parts {
 }
 
 fn push_rows(sql: &mut Sql, rows: &[LeadRow<'_>], columns: &[Column]) {
-    sql.unnest(rows, columns.len(), |row, column| {
+    sql.rows(rows, columns.len(), |row, column| {
         row.value(columns.get(column).copied().unwrap_or(Column::Id))
     });
 }

@@ -147,7 +147,7 @@ async fn apply(
     tenant: &TenantId,
     changes: &ChangeSet,
 ) -> Result<Committed> {
-    let found = stored::tenant(connection, tenant, changes.commit()).await?;
+    let found = stored::tenant(connection, tenant, changes).await?;
     let number = found.as_ref().map(|found| found.number);
     let stored = match found {
         None => Stored::default(),
@@ -176,6 +176,7 @@ async fn apply(
     writer.tags(&effects.tags).await?;
     writer.counters(&effects.counters).await?;
     writer.documents(changes).await?;
+    writer.send().await?;
     if let Some(lifecycle) = changes.lifecycle() {
         lifecycle::put_transitions(connection, number, lifecycle).await?;
         lifecycle::remove_statuses(connection, number, &going).await?;

@@ -1,7 +1,7 @@
 //! How a database is opened: from a path, a URL, or a pool of the application's.
 
 use super::SqliteRepository;
-use super::pool::{Patience, Pools};
+use super::pool::{Lender, Patience, Pools};
 use super::{rebuild, schema};
 use crate::error::{Error, Result};
 use crm_core::repository::RepositoryError;
@@ -116,26 +116,30 @@ impl SqliteBuilder {
         let one = pool.clone().max_connections(1);
         let writer = connected(one, &cached(&options, self.cache_kib)).await?;
         let is_in_memory = is_in_memory(&writer).await?;
-        let readers = match is_in_memory {
-            true => writer.clone(),
-            false => {
-                let options = cached(&options, self.cache_kib / 4);
-                let options = options.pragma("query_only", "ON");
-                pool.max_connections(self.readers)
-                    .connect_lazy_with(options)
-            }
-        };
         if self.migrates {
             schema::migrate(&writer).await?;
         }
         if self.rebuilds {
             rebuild::rebuild(&writer).await?;
         }
-        let pools = Pools {
-            writer,
-            readers,
-            is_in_memory,
+        let pools = match is_in_memory {
+            true => Pools {
+                readers: Lender::sharing(writer.clone()),
+                writer: Lender::sharing(writer),
+                is_in_memory,
+            },
+            false => {
+                let options = cached(&options, self.cache_kib / 4);
+                let options = options.pragma("query_only", "ON");
+                let readers = pool.max_connections(self.readers);
+                Pools {
+                    readers: Lender::owning(readers.connect_lazy_with(options)),
+                    writer: Lender::owning(writer),
+                    is_in_memory,
+                }
+            }
         };
+        pools.readers.open_all().await?;
         schema::check(&pools).await?;
         Ok(SqliteRepository::over(pools))
     }
@@ -164,6 +168,9 @@ impl SqliteBuilder {
             SqliteDurability::Normal => options,
         };
         Ok(options
+            // As many as the longest page has: whoever reads more rows than fit wakes and waits for
+            // the thread that sends them, row by row.
+            .row_buffer_size(ROWS_ON_THE_WAY)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(self.busy_timeout.min(LONGEST))
@@ -179,6 +186,9 @@ fn has_mode(url: &str) -> bool {
 
 /// The longest time that SQLite counts: 24 days.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// How many rows the thread of a connection reads ahead of who asked for them.
+const ROWS_ON_THE_WAY: usize = 1_024;
 
 /// With so much memory for pages, which SQLite takes for KiB if it is negative.
 fn cached(options: &SqliteConnectOptions, kib: u32) -> SqliteConnectOptions {
@@ -273,12 +283,12 @@ impl SqliteRepository {
     pub async fn from_pool(pool: SqlitePool) -> std::result::Result<Self, RepositoryError> {
         let pools = Pools {
             is_in_memory: is_in_memory(&pool).await?,
-            writer: pool.clone(),
-            readers: pool,
+            writer: Lender::sharing(pool.clone()),
+            readers: Lender::sharing(pool.clone()),
         };
         schema::check(&pools).await?;
         if pools.is_in_memory {
-            check_is_one(&pools.writer).await?;
+            check_is_one(&pool).await?;
         }
         Ok(Self::over(pools))
     }
@@ -295,9 +305,10 @@ impl SqliteRepository {
 mod tests {
     use super::*;
 
-    async fn pragma(pool: &SqlitePool, sql: &'static str) -> String {
+    async fn pragma(pools: &Pools, sql: &'static str) -> String {
         let value = sqlx::query_scalar::<_, String>(sql);
-        value.fetch_one(pool).await.unwrap()
+        let mut writer = pools.writer.lend().await.unwrap();
+        value.fetch_one(&mut *writer).await.unwrap()
     }
 
     #[tokio::test]
@@ -310,13 +321,12 @@ mod tests {
         ] {
             let builder = SqliteRepository::builder(&path).durability(durability);
             let pools = builder.open().await.unwrap().pools;
-            let writer = &pools.writer;
             let synchronous = "SELECT cast(synchronous AS TEXT) FROM pragma_synchronous";
             let foreign_keys = "SELECT cast(foreign_keys AS TEXT) FROM pragma_foreign_keys";
             let journal = "SELECT journal_mode FROM pragma_journal_mode";
-            assert_eq!(pragma(writer, synchronous).await, level);
-            assert_eq!(pragma(writer, foreign_keys).await, "1");
-            assert_eq!(pragma(writer, journal).await, "wal");
+            assert_eq!(pragma(&pools, synchronous).await, level);
+            assert_eq!(pragma(&pools, foreign_keys).await, "1");
+            assert_eq!(pragma(&pools, journal).await, "wal");
         }
     }
 
@@ -347,10 +357,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("leads.db").display().to_string();
         let pools = SqliteRepository::open(&path).await.unwrap().pools;
-        let write = sqlx::query("DELETE FROM crm_meta")
-            .execute(&pools.readers)
-            .await;
-        assert!(write.is_err());
+        let mut reader = pools.readers.lend().await.unwrap();
+        let write = sqlx::query("DELETE FROM crm_meta").execute(&mut *reader);
+        assert!(write.await.is_err());
     }
 
     #[tokio::test]

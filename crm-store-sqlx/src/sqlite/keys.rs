@@ -1,10 +1,9 @@
 //! The rows that leads are found by beside their own: words and tags.
 
-use super::write::{NARROW_ROWS, Writer};
+use super::write::{NARROW_ROWS, Text, Writer};
 use crate::effect::{Difference, TagRow, WordRow};
 use crate::error::Result;
 use crm_core::lead::LeadId;
-use sqlx::{QueryBuilder, Sqlite};
 use std::collections::BTreeMap;
 
 /// How many leads one statement takes keys from: each is a search of its own in the plan.
@@ -37,37 +36,59 @@ impl Writer<'_> {
     }
 
     /// Words of several leads at once. A list of rows would be one condition, for which SQLite
-    /// looks through all words of the tenant; said lead by lead it looks up each.
+    /// looks through all words of the tenant; said lead by lead it looks up each. Of one lead they
+    /// are one parameter, so that the text is always the same; for many that takes longer.
     async fn remove_words(&mut self, leads: &[WordsOf<'_>]) -> Result<()> {
-        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM crm_words WHERE ");
+        let tenant = self.tenant;
+        let text = Text::of(leads.len(), usize::MAX);
+        let query = self.statement(leads.len(), text).await?;
+        query.push("DELETE FROM crm_words WHERE ");
         for (place, ((id, archived), words)) in leads.iter().enumerate() {
             query.push(if place > 0 { " OR " } else { "" });
-            query.push("(tenant = ").push_bind(self.tenant);
+            query.push("(tenant = ").push_bind(tenant);
             query.push(" AND archived = ").push_bind(*archived);
             query.push(" AND id = ").push_bind(id.as_bytes().to_vec());
             query.push(" AND word IN (");
+            if leads.len() == 1 {
+                query.push("SELECT CAST(value AS BLOB) FROM json_each(");
+                query.push_bind(serde_json::to_string(words)?).push(")))");
+                continue;
+            }
             let mut list = query.separated(", ");
             for word in words {
-                list.push_bind(word.as_bytes().to_vec());
+                list.push_bind(word.as_bytes());
             }
             list.push_unseparated("))");
         }
-        let query = query.build().persistent(false);
-        query.execute(&mut *self.connection).await?;
         Ok(())
     }
 
     async fn insert_words(&mut self, rows: &[WordRow]) -> Result<()> {
         let tenant = self.tenant;
-        let mut query = QueryBuilder::new("INSERT INTO crm_words (tenant, archived, word, id) ");
+        if let Some((lead, words)) = of_one(rows, |row| (row.id, row.archived), |row| &*row.word) {
+            let (id, archived) = lead;
+            let query = self.statement(1, Text::Usual).await?;
+            query.push("INSERT INTO crm_words (tenant, archived, word, id) SELECT ");
+            query.push_bind(tenant).push(", ").push_bind(archived);
+            query.push(", CAST(value AS BLOB), ");
+            query.push_bind(id.as_bytes().to_vec());
+            query
+                .push(" FROM json_each(")
+                .push_bind(serde_json::to_string(&words)?);
+            query.push(")");
+            return Ok(());
+        }
+        let text = Text::of(rows.len(), NARROW_ROWS);
+        let query = self.statement(rows.len(), text).await?;
+        query.push("INSERT INTO crm_words (tenant, archived, word, id) ");
         query.push_values(rows, |mut values, row| {
             values
                 .push_bind(tenant)
                 .push_bind(row.archived)
-                .push_bind(row.word.as_bytes().to_vec())
-                .push_bind(row.id.as_bytes().to_vec());
+                .push_bind(row.word.as_bytes())
+                .push_bind(row.id.as_bytes().as_slice());
         });
-        self.run(query, rows.len(), NARROW_ROWS).await
+        Ok(())
     }
 
     pub(super) async fn tags(&mut self, tags: &Difference<TagRow>) -> Result<()> {
@@ -87,39 +108,72 @@ impl Writer<'_> {
     }
 
     async fn remove_tags(&mut self, leads: &[TagsOf<'_>]) -> Result<()> {
-        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM crm_tags WHERE ");
+        let tenant = self.tenant;
+        let text = Text::of(leads.len(), usize::MAX);
+        let query = self.statement(leads.len(), text).await?;
+        query.push("DELETE FROM crm_tags WHERE ");
         for (place, ((id, archived, created_at), tags)) in leads.iter().enumerate() {
             query.push(if place > 0 { " OR " } else { "" });
-            query.push("(tenant = ").push_bind(self.tenant);
+            query.push("(tenant = ").push_bind(tenant);
             query.push(" AND archived = ").push_bind(*archived);
             query.push(" AND created_at = ").push_bind(*created_at);
             query.push(" AND id = ").push_bind(id.as_bytes().to_vec());
             query.push(" AND tag IN (");
+            if leads.len() == 1 {
+                query.push("SELECT value FROM json_each(");
+                query.push_bind(serde_json::to_string(tags)?).push(")))");
+                continue;
+            }
             let mut list = query.separated(", ");
             for tag in tags {
-                list.push_bind((*tag).to_owned());
+                list.push_bind(*tag);
             }
             list.push_unseparated("))");
         }
-        let query = query.build().persistent(false);
-        query.execute(&mut *self.connection).await?;
         Ok(())
     }
 
     async fn insert_tags(&mut self, rows: &[TagRow]) -> Result<()> {
         let tenant = self.tenant;
-        let mut query =
-            QueryBuilder::new("INSERT INTO crm_tags (tenant, archived, tag, created_at, id) ");
+        let lead = |row: &TagRow| (row.id, row.archived, row.created_at);
+        if let Some((lead, tags)) = of_one(rows, lead, |row| row.tag.as_str()) {
+            let (id, archived, created_at) = lead;
+            let query = self.statement(1, Text::Usual).await?;
+            query.push("INSERT INTO crm_tags (tenant, archived, tag, created_at, id) SELECT ");
+            query.push_bind(tenant).push(", ").push_bind(archived);
+            query.push(", value, ").push_bind(created_at).push(", ");
+            query.push_bind(id.as_bytes().to_vec());
+            query
+                .push(" FROM json_each(")
+                .push_bind(serde_json::to_string(&tags)?);
+            query.push(")");
+            return Ok(());
+        }
+        let text = Text::of(rows.len(), NARROW_ROWS);
+        let query = self.statement(rows.len(), text).await?;
+        query.push("INSERT INTO crm_tags (tenant, archived, tag, created_at, id) ");
         query.push_values(rows, |mut values, row| {
             values
                 .push_bind(tenant)
                 .push_bind(row.archived)
-                .push_bind(row.tag.as_str().to_owned())
+                .push_bind(row.tag.as_str())
                 .push_bind(row.created_at)
-                .push_bind(row.id.as_bytes().to_vec());
+                .push_bind(row.id.as_bytes().as_slice());
         });
-        self.run(query, rows.len(), NARROW_ROWS).await
+        Ok(())
     }
+}
+
+/// The keys of rows that are all of one lead: as a list they are one parameter, so that their
+/// number is not in the text of the statement.
+fn of_one<'r, R, L: PartialEq>(
+    rows: &'r [R],
+    lead: impl Fn(&R) -> L,
+    key: impl Fn(&'r R) -> &'r str,
+) -> Option<(L, Vec<&'r str>)> {
+    let of_first = lead(rows.first()?);
+    let is_only = rows.iter().all(|row| lead(row) == of_first);
+    is_only.then(|| (of_first, rows.iter().map(key).collect()))
 }
 
 /// Cuts leads into pieces that one statement takes.

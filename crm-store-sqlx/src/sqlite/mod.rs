@@ -126,14 +126,15 @@ fn is_outdated(error: &sqlx::Error) -> bool {
 
 /// Makes a call on a connection, again if the database was busy.
 macro_rules! patiently {
-    ($pools:expr, $acquire:ident, |$connection:ident| $call:expr) => {{
+    ($pools:expr, $lender:ident, |$connection:ident| $call:expr) => {{
         let mut patience = Patience::default();
         loop {
-            let done: Result<_> = match $pools.$acquire().await {
+            let done: Result<_> = match $pools.$lender.lend().await {
                 Ok(mut connection) => {
                     let $connection = &mut *connection;
                     let done: Result<_> = $call.await;
-                    $pools.settle(&mut connection, &done);
+                    let is_in_memory = $pools.is_in_memory;
+                    $pools.$lender.take_back(connection, &done, is_in_memory);
                     done
                 }
                 // Opening a connection finds the database busy, too.
@@ -150,7 +151,7 @@ macro_rules! patiently {
 /// Makes a call on a connection that reads.
 macro_rules! reading {
     ($repository:expr, |$connection:ident| $read:expr) => {
-        patiently!($repository.pools, reader, |$connection| $read)
+        patiently!($repository.pools, readers, |$connection| $read)
     };
 }
 

@@ -113,7 +113,7 @@ async fn check_all(connection: &mut SqliteConnection) {
 #[tokio::test]
 async fn every_indexed_shape_is_answered_by_its_index_at_any_depth() {
     let leads = SqliteRepository::open(":memory:").await.unwrap();
-    let mut connection = leads.pools.writer().await.unwrap();
+    let mut connection = leads.pools.writer.lend().await.unwrap();
     check_all(&mut connection).await;
     filled(&mut connection).await;
     check_all(&mut connection).await;
@@ -128,7 +128,7 @@ async fn every_indexed_shape_is_answered_by_its_index_at_any_depth() {
 #[tokio::test]
 async fn matches_are_gathered_by_the_keys_of_a_filter() {
     let leads = SqliteRepository::open(":memory:").await.unwrap();
-    let mut connection = leads.pools.writer().await.unwrap();
+    let mut connection = leads.pools.writer.lend().await.unwrap();
     filled(&mut connection).await;
     let query = LeadQuery::new()
         .status("new")
@@ -188,7 +188,7 @@ async fn matches_are_gathered_by_the_keys_of_a_filter() {
 #[tokio::test]
 async fn many_tags_are_no_join_of_many_tables() {
     let leads = SqliteRepository::open(":memory:").await.unwrap();
-    let mut connection = leads.pools.writer().await.unwrap();
+    let mut connection = leads.pools.writer.lend().await.unwrap();
     let mut lines = Vec::new();
     for tags in [3, 100] {
         let query = (0..tags).fold(LeadQuery::new(), |query, tag| {

@@ -75,6 +75,9 @@ async fn rebuild_tenant(connection: &mut SqliteConnection, tenant: i64) -> Resul
         writer.update(&made.leads, &MADE).await?;
         writer.words(&made.words).await?;
         writer.tags(&made.tags).await?;
+        writer.send().await?;
     }
-    Writer::new(connection, tenant).counters(&sums).await
+    let mut writer = Writer::new(connection, tenant);
+    writer.counters(&sums).await?;
+    writer.send().await
 }

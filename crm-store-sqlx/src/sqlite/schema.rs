@@ -105,7 +105,7 @@ async fn migrate_once(connection: &mut SqliteConnection) -> Result<()> {
 
 /// Refuses tables that this version does not understand.
 pub(super) async fn check(pools: &Pools) -> Result<()> {
-    let mut connection = pools.reader().await?;
+    let mut connection = pools.readers.lend().await?;
     if !has_tables(&mut connection).await? {
         return Err(Error::NoTables);
     }

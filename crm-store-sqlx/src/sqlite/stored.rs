@@ -4,12 +4,13 @@ use super::schema::{Versions, versions_sql};
 use crate::about::{self, About, counters_of};
 use crate::check::{Stored, removed};
 use crate::error::Result;
-use crate::lead_row::{LEAD, lead_from_row};
+use crate::lead_row::{LEAD, LEAD_COLUMNS, lead_from_row};
 use crate::value::{id, read};
 use crm_core::event::CommitId;
 use crm_core::index::Counter;
 use crm_core::lead::{Lead, LeadId, LeadStatus, TenantId, Version};
 use crm_core::repository::{ChangeSet, Committed, DocumentKey, Fingerprint};
+use futures_util::TryStreamExt as _;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use std::collections::{HashMap, HashSet};
 
@@ -22,14 +23,22 @@ pub(super) struct Tenant {
     pub(super) statuses: Vec<LeadStatus>,
     /// The outcome of the commit, if it was made before: its fingerprint, and its events.
     pub(super) done: Option<(Option<Fingerprint>, i64, i64)>,
+    /// Those of the leads that the set changes that are there.
+    leads: HashMap<LeadId, Lead>,
+    /// Those of the leads that it creates that have a first event: they are there, or were.
+    known: HashSet<LeadId>,
 }
 
+/// All that most commits ask for, asked at once.
 pub(super) async fn tenant(
     connection: &mut SqliteConnection,
     tenant: &TenantId,
-    commit: CommitId,
+    changes: &ChangeSet,
 ) -> Result<Option<Tenant>> {
-    let sql = concat!(
+    let About {
+        created, changed, ..
+    } = About::of(changes);
+    let mut query = QueryBuilder::<Sqlite>::new(concat!(
         "SELECT ",
         versions_sql!(),
         ",
@@ -45,15 +54,28 @@ pub(super) async fn tenant(
             commits.first_event,
             commits.last_event
         FROM (SELECT 1)
-        LEFT JOIN crm_tenants AS tenants ON tenants.name = ?1
-        LEFT JOIN crm_commits AS commits ON commits.tenant = tenants.tenant AND commits.id = ?2
-        "
+        LEFT JOIN crm_tenants AS tenants ON tenants.name = ",
+    ));
+    query.push_bind(tenant.as_str()).push(
+        " LEFT JOIN crm_commits AS commits ON commits.tenant = tenants.tenant AND commits.id = ",
     );
-    let found = sqlx::query(sql)
-        .bind(tenant.as_str())
-        .bind(commit.as_uuid().as_bytes().to_vec())
-        .fetch_one(connection)
-        .await?;
+    query.push_bind(changes.commit().as_uuid().as_bytes().as_slice());
+    if !changed.is_empty() {
+        query.push(";\nSELECT ").push(LEAD);
+        query.push(" FROM crm_leads WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ");
+        query.push_bind(tenant.as_str()).push(") AND id IN (");
+        push_ids(&mut query, &changed);
+    }
+    if !created.is_empty() {
+        query.push(";\nSELECT lead FROM crm_events WHERE version = 1 AND tenant = ");
+        query.push("(SELECT tenant FROM crm_tenants WHERE name = ");
+        query.push_bind(tenant.as_str()).push(") AND lead IN (");
+        push_ids(&mut query, &created);
+    }
+    let query = query.build().persistent(created.len() + changed.len() <= 1);
+    let mut rows = query.fetch(connection);
+
+    let found = rows.try_next().await?.ok_or(sqlx::Error::RowNotFound)?;
     Versions::read(&found)?.check()?;
     let Some(number) = found.try_get(3)? else {
         return Ok(None);
@@ -70,11 +92,22 @@ pub(super) async fn tenant(
         }
         None => None,
     };
+    let (mut leads, mut known) = (HashMap::new(), HashSet::new());
+    while let Some(row) = rows.try_next().await? {
+        if row.len() == LEAD_COLUMNS {
+            let lead = lead_from_row!(&row);
+            leads.insert(lead.id, lead);
+        } else {
+            known.insert(LeadId::from_bytes(id(row.try_get(0)?)?));
+        }
+    }
     Ok(Some(Tenant {
         number,
         lifecycle: lifecycle.map(read).transpose()?.map(Version::new),
         statuses: about::statuses(&statuses)?,
         done,
+        leads,
+        known,
     }))
 }
 
@@ -105,28 +138,24 @@ pub(super) async fn outcome(
     Ok(Committed::new(commit, fingerprint, leads))
 }
 
-/// Everything that the checks of a change set ask for.
+/// Everything else that the checks of a change set ask for.
 pub(super) async fn stored(
     connection: &mut SqliteConnection,
     tenant: Tenant,
     changes: &ChangeSet,
 ) -> Result<Stored> {
     let About {
-        mut created,
-        changed,
-        documents,
+        changed, documents, ..
     } = About::of(changes);
-    let mut leads = HashMap::new();
-    if !changed.is_empty() {
-        for lead in leads_by_id(connection, tenant.number, &changed).await? {
-            leads.insert(lead.id, lead);
-        }
-    }
+    let Tenant {
+        mut leads,
+        mut known,
+        ..
+    } = tenant;
     let missing = changed.iter().filter(|id| !leads.contains_key(id));
-    created.extend(missing.copied());
-    let mut known = HashSet::new();
-    if !created.is_empty() {
-        known = with_history(connection, tenant.number, &created).await?;
+    let missing: Vec<LeadId> = missing.copied().collect();
+    if !missing.is_empty() {
+        known.extend(with_history(connection, tenant.number, &missing).await?);
     }
     if !known.is_empty() {
         // Some were to be created that are there already: these are all that is looked at.

@@ -21,7 +21,7 @@ impl SqliteRepository {
     ///
     /// A failing database. What is wrong is no error but told.
     pub async fn verify(&self) -> std::result::Result<Verified, RepositoryError> {
-        patiently!(self.pools, reader, |connection| verify(connection))
+        patiently!(self.pools, readers, |connection| verify(connection))
     }
 }
 

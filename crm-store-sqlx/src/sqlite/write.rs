@@ -22,26 +22,83 @@ pub(super) const ROWS: usize = 250;
 /// The most rows of one statement about a narrow table.
 pub(super) const NARROW_ROWS: usize = 1_000;
 
+/// Statements about so many rows together are sent at once.
+const FEW: usize = 50;
+
+/// The most counters that a change of one lead adds to: it leaves and comes to everybody's and its
+/// user's, each in all and by status, and by status for its value too.
+const MOST_OF_ONE: usize = 12;
+
 /// Writes for one tenant.
+///
+/// What is sent goes to another thread and comes back, which takes longer than writing a row. So
+/// statements about few rows wait for the next ones, and are sent together: by
+/// [`send`](Self::send) at the latest.
 pub(super) struct Writer<'c> {
-    pub(super) connection: &'c mut SqliteConnection,
+    connection: &'c mut SqliteConnection,
     pub(super) tenant: i64,
+    script: QueryBuilder<Sqlite>,
+    /// How many rows the script is about.
+    rows: usize,
+    /// Whether it is kept prepared.
+    is_kept: bool,
+}
+
+/// How often a statement of this text is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    /// There are few such texts, so they are kept prepared.
+    Usual,
+    /// It is one of many.
+    Rare,
+}
+
+impl Text {
+    /// Of statements about one row and about as many as fit.
+    pub(super) const fn of(rows: usize, full: usize) -> Self {
+        match rows == 1 || rows == full {
+            true => Self::Usual,
+            false => Self::Rare,
+        }
+    }
 }
 
 impl<'c> Writer<'c> {
-    pub(super) const fn new(connection: &'c mut SqliteConnection, tenant: i64) -> Self {
-        Self { connection, tenant }
+    pub(super) fn new(connection: &'c mut SqliteConnection, tenant: i64) -> Self {
+        Self {
+            connection,
+            tenant,
+            script: QueryBuilder::default(),
+            rows: 0,
+            is_kept: true,
+        }
     }
 
-    /// Statements of one row and of as many as fit are kept prepared; others are each their own.
-    pub(super) async fn run(
+    /// Where to write the next statement, which is about so many rows.
+    pub(super) async fn statement(
         &mut self,
-        mut query: QueryBuilder<Sqlite>,
         rows: usize,
-        full: usize,
-    ) -> Result<()> {
-        let query = query.build().persistent(rows == 1 || rows == full);
-        query.execute(&mut *self.connection).await?;
+        text: Text,
+    ) -> Result<&mut QueryBuilder<Sqlite>> {
+        if self.rows + rows > FEW {
+            self.send().await?;
+        }
+        if self.rows > 0 {
+            self.script.push(";\n");
+        }
+        self.rows += rows;
+        self.is_kept &= text == Text::Usual;
+        Ok(&mut self.script)
+    }
+
+    /// Sends what waits.
+    pub(super) async fn send(&mut self) -> Result<()> {
+        if self.rows > 0 {
+            let mut script = std::mem::take(&mut self.script);
+            let query = script.build().persistent(self.is_kept);
+            (self.rows, self.is_kept) = (0, true);
+            query.execute(&mut *self.connection).await?;
+        }
         Ok(())
     }
 
@@ -69,7 +126,10 @@ impl<'c> Writer<'c> {
 
     async fn insert_leads(&mut self, rows: &[LeadRow<'_>]) -> Result<()> {
         let tenant = self.tenant;
-        let mut query = QueryBuilder::new("INSERT INTO crm_leads (tenant");
+        let query = self
+            .statement(rows.len(), Text::of(rows.len(), ROWS))
+            .await?;
+        query.push("INSERT INTO crm_leads (tenant");
         for column in Column::ALL {
             query.push(", ").push(column.name());
         }
@@ -80,12 +140,13 @@ impl<'c> Writer<'c> {
                 push(&mut values, row.value(column));
             }
         });
-        self.run(query, rows.len(), ROWS).await?;
         Ok(())
     }
 
     async fn update_lead(&mut self, row: &LeadRow<'_>, touched: &[Column]) -> Result<()> {
-        let mut query = QueryBuilder::new("UPDATE crm_leads SET ");
+        let tenant = self.tenant;
+        let query = self.statement(1, Text::Usual).await?;
+        query.push("UPDATE crm_leads SET ");
         let mut values = query.separated(", ");
         for &column in touched {
             values.push(column.name()).push_unseparated(" = ");
@@ -93,16 +154,19 @@ impl<'c> Writer<'c> {
         }
         query
             .push(" WHERE tenant = ")
-            .push_bind(self.tenant)
+            .push_bind(tenant)
             .push(" AND id = ");
-        let mut id = query.separated("");
-        push_unseparated(&mut id, row.value(Column::Id));
-        self.run(query, 1, ROWS).await
+        push_unseparated(&mut query.separated(""), row.value(Column::Id));
+        Ok(())
     }
 
     /// Writes the columns that changed, and so only the indexes that are made of them.
     async fn update_leads(&mut self, rows: &[LeadRow<'_>], touched: &[Column]) -> Result<()> {
-        let mut query = QueryBuilder::new("UPDATE crm_leads SET ");
+        let tenant = self.tenant;
+        let query = self
+            .statement(rows.len(), Text::of(rows.len(), ROWS))
+            .await?;
+        query.push("UPDATE crm_leads SET ");
         for (number, column) in (2..).zip(touched) {
             let comma = if number == 2 { "" } else { ", " };
             query.push(format_args!(
@@ -118,16 +182,19 @@ impl<'c> Writer<'c> {
             }
         });
         query.push(") AS new WHERE crm_leads.id = new.column1 AND crm_leads.tenant = ");
-        query.push_bind(self.tenant);
-        self.run(query, rows.len(), ROWS).await?;
+        query.push_bind(tenant);
         Ok(())
     }
 
     async fn delete_leads(&mut self, ids: &[LeadId]) -> Result<()> {
-        let mut query = QueryBuilder::new("DELETE FROM crm_leads WHERE tenant = ");
-        query.push_bind(self.tenant).push(" AND id IN (");
-        push_ids(&mut query, ids);
-        self.run(query, ids.len(), NARROW_ROWS).await?;
+        let tenant = self.tenant;
+        let text = Text::of(ids.len(), NARROW_ROWS);
+        let query = self.statement(ids.len(), text).await?;
+        query
+            .push("DELETE FROM crm_leads WHERE tenant = ")
+            .push_bind(tenant)
+            .push(" AND id IN (");
+        push_ids(query, ids);
         Ok(())
     }
 
@@ -137,23 +204,24 @@ impl<'c> Writer<'c> {
         if leads.is_empty() {
             return Ok(());
         }
-        let mut query =
-            QueryBuilder::new("UPDATE crm_commits SET fingerprint = NULL WHERE tenant = ");
+        let tenant = self.tenant;
+        let text = Text::of(leads.len(), NARROW_ROWS);
+        let query = self.statement(leads.len(), text).await?;
         query
-            .push_bind(self.tenant)
+            .push("UPDATE crm_commits SET fingerprint = NULL WHERE tenant = ")
+            .push_bind(tenant)
             .push(" AND id IN (SELECT commit_id FROM crm_events WHERE tenant = ")
-            .push_bind(self.tenant)
+            .push_bind(tenant)
             .push(" AND lead IN (");
-        push_ids(&mut query, leads);
+        push_ids(query, leads);
         query.push(")");
-        self.run(query, leads.len(), NARROW_ROWS).await?;
 
-        let mut query = QueryBuilder::new(
-            "UPDATE crm_events SET reason = NULL, changes = NULL WHERE tenant = ",
-        );
-        query.push_bind(self.tenant).push(" AND lead IN (");
-        push_ids(&mut query, leads);
-        self.run(query, leads.len(), NARROW_ROWS).await?;
+        let query = self.statement(leads.len(), text).await?;
+        query
+            .push("UPDATE crm_events SET reason = NULL, changes = NULL WHERE tenant = ")
+            .push_bind(tenant)
+            .push(" AND lead IN (");
+        push_ids(query, leads);
         Ok(())
     }
 
@@ -164,18 +232,13 @@ impl<'c> Writer<'c> {
         events: &[EventRow<'_>],
         changes: &ChangeSet,
     ) -> Result<()> {
-        let mut rest = events.chunks(ROWS);
-        let last = rest.next_back();
-        for rows in rest {
-            let query = self.insert_events(rows);
-            self.run(query, rows.len(), ROWS).await?;
+        for rows in events.chunks(ROWS) {
+            self.insert_events(rows).await?;
         }
-        let (mut query, rows) = match last {
-            Some(rows) => (self.insert_events(rows), rows.len()),
-            None => (QueryBuilder::new(""), 1),
-        };
+        let tenant = self.tenant;
+        let query = self.statement(1, Text::Usual).await?;
         query.push("INSERT INTO crm_commits (tenant, id, fingerprint, first_event, last_event) ");
-        query.push("VALUES (").push_bind(self.tenant);
+        query.push("VALUES (").push_bind(tenant);
         query
             .push(", ")
             .push_bind(changes.commit().as_uuid().as_bytes().to_vec());
@@ -189,21 +252,23 @@ impl<'c> Writer<'c> {
                 .push_bind(i64::try_from(count).unwrap_or(i64::MAX))
                 .push(", last_insert_rowid())"),
         };
-        self.run(query, rows, ROWS).await
+        Ok(())
     }
 
-    fn insert_events(&self, rows: &[EventRow<'_>]) -> QueryBuilder<Sqlite> {
+    async fn insert_events(&mut self, rows: &[EventRow<'_>]) -> Result<()> {
         let tenant = self.tenant;
-        let mut query = QueryBuilder::new("INSERT INTO crm_events (tenant, ");
-        query.push(EVENT).push(") ");
+        let query = self
+            .statement(rows.len(), Text::of(rows.len(), ROWS))
+            .await?;
+        query.push("INSERT INTO crm_events (tenant, ").push(EVENT);
+        query.push(") ");
         query.push_values(rows, |mut values, row| {
             values.push_bind(tenant);
             for value in row.values() {
                 push(&mut values, value);
             }
         });
-        query.push("; ");
-        query
+        Ok(())
     }
 
     /// Adds to the counters, and removes those that came to nothing.
@@ -211,7 +276,13 @@ impl<'c> Writer<'c> {
         let tenant = self.tenant;
         let all: Vec<(&IndexKey, i128)> = counters.iter().map(|(key, by)| (key, *by)).collect();
         for rows in all.chunks(NARROW_ROWS) {
-            let mut query = QueryBuilder::new("INSERT INTO crm_counters (tenant, key, high, low) ");
+            // A change of one lead counts for one of a few numbers of them.
+            let text = match rows.len() {
+                ..=MOST_OF_ONE => Text::Usual,
+                rows => Text::of(rows, NARROW_ROWS),
+            };
+            let query = self.statement(rows.len(), text).await?;
+            query.push("INSERT INTO crm_counters (tenant, key, high, low) ");
             query.push_values(rows, |mut values, (key, by)| {
                 let (high, low) = halves(*by);
                 values
@@ -227,38 +298,42 @@ impl<'c> Writer<'c> {
             );
             if rows.iter().any(|(_, by)| *by < 0) {
                 query.push(
-                    "; DELETE FROM crm_counters INDEXED BY crm_counters_zero \
+                    ";\nDELETE FROM crm_counters INDEXED BY crm_counters_zero \
                      WHERE high = 0 AND low = 0 AND tenant = ",
                 );
                 query.push_bind(tenant);
             }
-            self.run(query, rows.len(), NARROW_ROWS).await?;
         }
         Ok(())
     }
 
     pub(super) async fn documents(&mut self, changes: &ChangeSet) -> Result<()> {
+        let tenant = self.tenant;
+        let text = Text::of(changes.changes().len(), usize::MAX);
         for change in changes.changes() {
             match change {
                 Change::PutDocument { document, .. } => {
-                    let sql = "
-                        INSERT INTO crm_documents (tenant, key, version, bytes)
-                        VALUES (?, ?, ?, ?)
-                        ON CONFLICT (tenant, key) DO UPDATE SET
-                            version = excluded.version,
-                            bytes = excluded.bytes
-                    ";
-                    let query = sqlx::query(sql)
-                        .bind(self.tenant)
-                        .bind(document.key.as_str().to_owned())
-                        .bind(stored(document.version.get()))
-                        .bind(document.bytes.clone());
-                    query.execute(&mut *self.connection).await?;
+                    let query = self.statement(1, text).await?;
+                    query.push("INSERT INTO crm_documents (tenant, key, version, bytes) ");
+                    query.push_values([document], |mut values, document| {
+                        values
+                            .push_bind(tenant)
+                            .push_bind(document.key.as_str())
+                            .push_bind(stored(document.version.get()))
+                            .push_bind(document.bytes.clone());
+                    });
+                    query.push(
+                        " ON CONFLICT (tenant, key) DO UPDATE SET \
+                         version = excluded.version, bytes = excluded.bytes",
+                    );
                 }
                 Change::RemoveDocument { key, .. } => {
-                    let sql = "DELETE FROM crm_documents WHERE tenant = ? AND key = ?";
-                    let query = sqlx::query(sql).bind(self.tenant).bind(key.as_str());
-                    query.execute(&mut *self.connection).await?;
+                    let query = self.statement(1, text).await?;
+                    query
+                        .push("DELETE FROM crm_documents WHERE tenant = ")
+                        .push_bind(tenant)
+                        .push(" AND key = ")
+                        .push_bind(key.as_str());
                 }
                 _ => {}
             }

@@ -3,6 +3,8 @@
 use crm_store_sqlx::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use crm_store_sqlx::sqlx::{self, AssertSqlSafe, MySqlPool};
 use crm_store_sqlx::{MySqlBuilder, MySqlRepository};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::str::FromStr as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -51,6 +53,58 @@ impl Database {
             .find('/')
             .map_or(server.len(), |path| host + path);
         format!("{}/{}?{options}", &server[..end], self.name)
+    }
+
+    /// Another one on the same server.
+    pub(crate) async fn another(&self) -> Self {
+        Self::new(&self.url).await
+    }
+
+    pub(crate) async fn drop(self) {
+        drop_database(&self.url, &self.name).await;
+    }
+
+    /// One of the server's own programs, under its name of today or of before, which connects to
+    /// it. `None` if neither is there.
+    fn program(names: [&str; 2], url: &str) -> Option<Command> {
+        let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+        let name = names.into_iter().find(is_there)?;
+        let options = MySqlConnectOptions::from_str(url).unwrap();
+        let mut program = Command::new(name);
+        program
+            .arg("--no-defaults")
+            .args(["--protocol", "tcp", "--host", options.get_host()])
+            .args(["--port", &options.get_port().to_string()])
+            .args(["--user", options.get_username()]);
+        // What sqlx does not tell: it is before the last `@`, after a colon.
+        let (_, rest) = url.split_once("://").unwrap();
+        let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
+        if let Some((_, password)) = user.split_once(':') {
+            program.env("MYSQL_PWD", password);
+        }
+        Some(program)
+    }
+
+    /// All that is in it, as statements; `None` if the program that writes them is not there.
+    pub(crate) fn dump(&self) -> Option<Vec<u8>> {
+        let mut program = Self::program(["mariadb-dump", "mysqldump"], &self.url)?;
+        let program = program.args(["--single-transaction", &self.name]);
+        let dump = program.output().unwrap();
+        let told = String::from_utf8_lossy(&dump.stderr);
+        assert!(dump.status.success(), "{told}");
+        Some(dump.stdout)
+    }
+
+    /// Runs what was dumped.
+    pub(crate) fn restore(&self, dump: &[u8]) {
+        let mut program = Self::program(["mariadb", "mysql"], &self.url).unwrap();
+        let mut program = program
+            .arg(&self.name)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        program.stdin.take().unwrap().write_all(dump).unwrap();
+        assert!(program.wait().unwrap().success());
     }
 
     pub(crate) fn builder(&self) -> MySqlBuilder {
