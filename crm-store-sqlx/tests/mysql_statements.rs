@@ -1,56 +1,22 @@
 //! On MySQL or MariaDB: how many statements each call sends, which are as many round trips, and one
 //! more for each that is prepared for the first time: hardly more for a thousand leads than for one.
+//! `BEGIN` and `COMMIT` are counted.
 
 #![cfg(test)]
 
 mod common;
+mod counting;
 mod servers;
 
 use common::numbered;
+use counting::{Sent, TURN, counted, fewest, sent};
 use crm_core::crm::Crm;
 use crm_core::lead::{Lead, LeadStatus, TenantId};
 use crm_core::query::{LeadQuery, Limit, Sort, Total};
 use crm_core::repository::{HistoryQuery, Repository};
 use crm_store_sqlx::MySqlRepository;
+use crm_store_sqlx::sqlx;
 use servers::mysql::{Database, verified};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Mutex;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-
-/// Counts the statements that sqlx reports: `BEGIN` and `COMMIT` are among them.
-struct Counter;
-
-static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
-
-/// The counter is everybody's, so the tests take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
-
-impl Subscriber for Counter {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "sqlx::query"
-    }
-
-    fn event(&self, _: &Event<'_>) {
-        STATEMENTS.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-async fn counted<T>(call: impl Future<Output = T>) -> (usize, T) {
-    let _ = tracing::subscriber::set_global_default(Counter);
-    let before = STATEMENTS.load(Ordering::SeqCst);
-    let done = call.await;
-    (STATEMENTS.load(Ordering::SeqCst) - before, done)
-}
 
 async fn opened(database: &Database) -> (MySqlRepository, Crm) {
     // One connection: opening another is a statement, too.
@@ -61,15 +27,6 @@ async fn opened(database: &Database) -> (MySqlRepository, Crm) {
     // The first commit stores the lifecycle, too.
     crm.create(numbered(0)).await.unwrap();
     (leads, crm)
-}
-
-/// What one commit of thirty-two sends for the others is not counted.
-async fn fewest<T>(calls: Vec<impl Future<Output = T>>) -> usize {
-    let mut fewest = usize::MAX;
-    for call in calls {
-        fewest = fewest.min(counted(call).await.0);
-    }
-    fewest
 }
 
 #[test]
@@ -85,31 +42,22 @@ fn a_commit_is_as_many_statements_whatever_is_in_it() {
             ids.push(plan.leads().next().unwrap().id);
             plans.push(plan);
         }
-        let calls = plans
-            .iter()
-            .map(|plan| leads.commit(tenant, plan))
-            .collect();
-        assert_eq!(fewest(calls).await, CREATING);
+        let calls = plans.iter().map(|plan| leads.commit(tenant, plan));
+        assert_eq!(fewest(calls).await.0, CREATING);
 
         let mut plans = Vec::new();
         for id in &ids {
             plans.push(crm.plan_transition(*id, "contacted").await.unwrap());
         }
-        let calls = plans
-            .iter()
-            .map(|plan| leads.commit(tenant, plan))
-            .collect();
-        assert_eq!(fewest(calls).await, CHANGING);
+        let calls = plans.iter().map(|plan| leads.commit(tenant, plan));
+        assert_eq!(fewest(calls).await.0, CHANGING);
 
         let mut plans = Vec::new();
         for id in &ids {
             plans.push(crm.plan_delete(*id).await.unwrap());
         }
-        let calls = plans
-            .iter()
-            .map(|plan| leads.commit(tenant, plan))
-            .collect();
-        assert_eq!(fewest(calls).await, DELETING);
+        let calls = plans.iter().map(|plan| leads.commit(tenant, plan));
+        assert_eq!(fewest(calls).await.0, DELETING);
     });
 }
 
@@ -123,6 +71,9 @@ const CHANGING: usize = 8;
 /// events, event, words, tags, counters; `COMMIT`.
 const DELETING: usize = 13;
 
+/// Tenant, `BEGIN`, the turn, deltas, counters; counters, those that are zero, deltas; `COMMIT`.
+const FOLDING: usize = 9;
+
 /// Lists of ids come in halves, and rows in pieces of a megabyte or sixty thousand values.
 #[test]
 fn a_thousand_leads_are_a_handful_of_statements() {
@@ -130,19 +81,24 @@ fn a_thousand_leads_are_a_handful_of_statements() {
         let _turn = TURN.lock().await;
         let (leads, crm) = opened(&database).await;
         let new: Vec<_> = (1..1_000).map(numbered).collect();
-        let (creating, created) = counted(crm.create_many(&new)).await;
+        let (creating, created) = sent(crm.create_many(&new)).await;
         created.unwrap();
-        assert!(creating <= CREATING + 2, "{creating}");
+        let Sent { statements, folds } = creating;
+        assert!(
+            statements <= CREATING + 2 + folds * FOLDING,
+            "{statements}, {folds}"
+        );
 
         let edit = crm.edit_lifecycle(|edit| edit.set_initial("contacted"));
         edit.await.unwrap();
         // Two edits of the lifecycle, and between them one set that moves all leads.
         let (removed, into) = (LeadStatus::NEW, LeadStatus::CONTACTED);
-        let (moving, moved) = counted(crm.remove_status_into(&removed, &into)).await;
+        let (moving, moved) = sent(crm.remove_status_into(&removed, &into)).await;
         moved.unwrap();
         let contacted = LeadQuery::new().status("contacted");
         assert_eq!(crm.count(&contacted).await.unwrap(), 1_000);
-        assert!(moving <= 50, "{moving}");
+        let Sent { statements, folds } = moving;
+        assert!(statements <= 50 + folds * FOLDING, "{statements}, {folds}");
         verified(&leads).await;
     });
 }
@@ -156,9 +112,10 @@ fn a_thousand_long_texts_come_in_pieces() {
         let notes = "\u{1f4de} called\n".repeat(1_200);
         let new = (0..1_000).map(|number| numbered(number).notes(notes.as_str()));
         let new: Vec<_> = new.collect();
-        let (creating, created) = counted(crm.create_many(&new)).await;
+        let (creating, created) = sent(crm.create_many(&new)).await;
         let created = created.unwrap();
-        assert!(creating <= 40, "{creating}");
+        let Sent { statements, folds } = creating;
+        assert!(statements <= 40 + folds * FOLDING, "{statements}, {folds}");
         for lead in created.into_iter().step_by(100) {
             let lead = lead.unwrap();
             assert!(lead.notes.as_ref() == Some(&notes));
@@ -187,7 +144,8 @@ fn what_is_read_is_read_by_one_statement() {
         assert_eq!(counted(leads.history(tenant, lead.id, &history)).await.0, 1);
         leads.events(tenant, None, Limit::DEFAULT).await.unwrap();
         let limit = Limit::new(5).unwrap();
-        assert_eq!(counted(leads.events(tenant, None, limit)).await.0, 1);
+        let readings = (0..5).map(|_| leads.events(tenant, None, limit));
+        assert_eq!(fewest(readings).await.0, 1);
 
         for query in [
             query().total(Total::Exact),
@@ -215,5 +173,57 @@ fn what_is_read_is_read_by_one_statement() {
             assert!(!page.unwrap().items.is_empty());
             assert_eq!(statements, most, "{query:?}");
         }
+    });
+}
+
+/// To give one up costs more than to send it.
+#[test]
+fn a_connection_keeps_the_statements_of_all_lists() {
+    Database::test(async |database| {
+        let _turn = TURN.lock().await;
+        let leads = database.builder().connections(1).open().await.unwrap();
+        let crm = Crm::open(leads.clone()).await.unwrap();
+        crm.create(numbered(0)).await.unwrap();
+        let mut queries = Vec::new();
+        for sort in [
+            Sort::created(),
+            Sort::updated(),
+            Sort::status_changed(),
+            Sort::name(),
+            Sort::company(),
+            Sort::email(),
+            Sort::value(),
+        ] {
+            for sort in [sort, sort.descending()] {
+                for total in [Total::Skip, Total::UpTo(9), Total::Exact] {
+                    let all = LeadQuery::new().sort(sort).total(total);
+                    let one = all.clone().status("new");
+                    let both = one.clone().assigned_to("user_1");
+                    let mine = all.clone().assigned_to("user_1");
+                    let from = all.clone().source("website");
+                    let mine_from = mine.clone().source("website");
+                    queries.extend([all, one, both, mine, from, mine_from]);
+                }
+            }
+        }
+        let server = database.pool(1).await;
+        let prepared = async || {
+            let sql = "SHOW GLOBAL STATUS LIKE 'Com_stmt_prepare'";
+            let status = sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(sql));
+            let (_, count) = status.fetch_one(&server).await.unwrap();
+            count.parse::<u64>().unwrap()
+        };
+        prepared().await;
+        let mut rounds = Vec::new();
+        for _ in 0..4 {
+            let before = prepared().await;
+            for query in &queries {
+                leads.find(&TenantId::DEFAULT, query).await.unwrap();
+            }
+            rounds.push(prepared().await - before);
+        }
+        assert!(rounds[0] > 100, "{rounds:?}");
+        // Unless somebody else of this server had something to prepare.
+        assert!(rounds[1..].contains(&0), "{rounds:?}");
     });
 }
