@@ -61,11 +61,11 @@ fn a_commit_is_as_many_statements_whatever_is_in_it() {
     });
 }
 
-/// `BEGIN`, tenant, commit id, past; lead, event, words, tags, counters; `COMMIT`.
-const CREATING: usize = 10;
+/// `BEGIN`, tenant, commit id; lead, event, words, tags, counters; `COMMIT`.
+const CREATING: usize = 9;
 
-/// `BEGIN`, tenant, commit id, lead; lead, event, counters; `COMMIT`.
-const CHANGING: usize = 8;
+/// `BEGIN`, tenant, commit id; lead, event, counters; `COMMIT`.
+const CHANGING: usize = 7;
 
 /// `BEGIN`, tenant, commit id, lead; lead, its commits, their fingerprints, what was typed of its
 /// events, event, words, tags, counters; `COMMIT`.

@@ -1,12 +1,12 @@
 //! How a change set is applied: what is locked, checked and written, in one transaction.
 
 use super::write::Writer;
-use super::{MySqlRepository, fold, lifecycle, stored};
+use super::{MySqlRepository, fold, is_twice, lifecycle, stored};
 use crate::check::{Stored, removed, repeated};
 use crate::effect::Effects;
 use crate::error::{Error, Meaning, Result};
 use crm_core::lead::{LeadId, LeadStatus, TenantId};
-use crm_core::repository::{ChangeSet, Committed, RepositoryError};
+use crm_core::repository::{Change, ChangeSet, Committed, RepositoryError};
 use sqlx::{Connection as _, MySqlConnection};
 
 /// Each statement sees what was committed before it, so what is read under a lock is current. Both
@@ -93,8 +93,47 @@ pub(super) async fn commit(
     tenant: &TenantId,
     changes: &ChangeSet,
 ) -> Result<Committed> {
+    if can_be_tried(changes) {
+        match commit_by(connection, tenant, changes, Way::AsPlanned).await {
+            Err(Error::Overtaken) => {}
+            Err(Error::Database(error)) if is_twice(&error) => {}
+            done => return done,
+        }
+    }
+    commit_by(connection, tenant, changes, Way::InSteps).await
+}
+
+/// Who looks at what a commit is about.
+#[derive(Clone, Copy)]
+enum Way {
+    /// The statements that write it: if anything is not as it was planned, they find no such row, or
+    /// a key that is there already. Then nothing stands, and it is for the other way to say why.
+    AsPlanned,
+    /// Statements of their own, before.
+    InSteps,
+}
+
+/// Whether the statements that write a set see all that its checks would.
+fn can_be_tried(changes: &ChangeSet) -> bool {
+    let is_new = |change: &Change| matches!(change, Change::Create { .. });
+    match changes.changes() {
+        [Change::Update { .. }] => true,
+        all => all.iter().all(is_new),
+    }
+}
+
+async fn commit_by(
+    connection: &mut MySqlConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+    way: Way,
+) -> Result<Committed> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    let done = match apply(&mut transaction, tenant, changes).await {
+    let done = match way {
+        Way::AsPlanned => as_planned(&mut transaction, tenant, changes).await,
+        Way::InSteps => apply(&mut transaction, tenant, changes).await,
+    };
+    let done = match done {
         Ok(done) => done,
         Err(error) => {
             // At once, as others wait for its locks. If it cannot be told to, the server finds out.
@@ -113,6 +152,31 @@ pub(super) async fn commit(
         }
     })?;
     Ok(done)
+}
+
+/// Locks the tenant, and writes. A lead that was changed meanwhile is not found by its version and
+/// its time, and one that is or was there has the key of its first event.
+async fn as_planned(
+    connection: &mut MySqlConnection,
+    tenant: &TenantId,
+    changes: &ChangeSet,
+) -> Result<Committed> {
+    let found = stored::tenant(connection, tenant, changes).await?;
+    let found = found.ok_or(Error::Overtaken)?;
+    let number = found.number;
+    if !found.is_new_commit {
+        return repeat(connection, number, changes).await;
+    }
+    let before = changes.leads_before();
+    let planned = found.with(before.map(|lead| (lead.id, lead.clone())).collect());
+    if planned.check(changes).is_err() {
+        return Err(Error::Overtaken);
+    }
+    let effects = Effects::of(changes, &planned.leads)?;
+    let mut writer = Writer::new(connection, number);
+    writer.planned = changes.leads_before().next();
+    writer.effects(&effects).await?;
+    Ok(changes.outcome())
 }
 
 async fn apply(

@@ -146,5 +146,5 @@ pub(super) async fn remove_statuses(
     sql.bind(tenant).push(" AND slug IN (");
     sql.bind_list(statuses.iter().map(LeadStatus::as_str))
         .push(")");
-    sql.execute(connection).await
+    sql.execute(connection).await.map(drop)
 }

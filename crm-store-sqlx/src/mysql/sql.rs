@@ -156,13 +156,13 @@ impl Sql {
         Ok(query.fetch_all(connection).await?)
     }
 
-    pub(super) async fn execute(self, connection: &mut MySqlConnection) -> Result<()> {
+    /// How many rows there were to write, even if they are as they were.
+    pub(super) async fn execute(self, connection: &mut MySqlConnection) -> Result<u64> {
         if self.failed {
             return Err(Error::Unsupported("a value of this size"));
         }
         let query = sqlx::query_with(AssertSqlSafe(self.text), self.arguments);
         let query = query.persistent(self.count <= KEPT);
-        query.execute(connection).await?;
-        Ok(())
+        Ok(query.execute(connection).await?.rows_affected())
     }
 }

@@ -25,6 +25,18 @@ pub(super) struct Tenant {
     pub(super) is_new_commit: bool,
 }
 
+impl Tenant {
+    /// What its checks ask for, if these are the leads that are there, and no others were.
+    pub(super) fn with(self, leads: HashMap<LeadId, Lead>) -> Stored {
+        Stored {
+            lifecycle: self.lifecycle,
+            statuses: self.statuses,
+            leads,
+            ..Stored::default()
+        }
+    }
+}
+
 /// Locks the tenant, and claims the id of the commit: who brings the same id waits here until this
 /// transaction ends. An edit of the lifecycle waits for all commits that are checked against it,
 /// and they for it.

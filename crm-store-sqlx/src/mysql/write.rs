@@ -7,7 +7,7 @@ use crate::event_row::EventRow;
 use crate::lead_row::{Column, LeadRow};
 use crate::value::{Value, stored};
 use crm_core::index::IndexKey;
-use crm_core::lead::LeadId;
+use crm_core::lead::{Lead, LeadId};
 use crm_core::repository::{Change, ChangeSet};
 use sqlx::{MySqlConnection, Row as _};
 use std::collections::BTreeMap;
@@ -16,11 +16,17 @@ use std::collections::BTreeMap;
 pub(super) struct Writer<'c> {
     pub(super) connection: &'c mut MySqlConnection,
     pub(super) tenant: i64,
+    /// The one lead that is changed, as it is written over only if it is still so.
+    pub(super) planned: Option<&'c Lead>,
 }
 
 impl<'c> Writer<'c> {
     pub(super) const fn new(connection: &'c mut MySqlConnection, tenant: i64) -> Self {
-        Self { connection, tenant }
+        Self {
+            connection,
+            tenant,
+            planned: None,
+        }
     }
 
     /// Everything that a change set does to leads and what is beside them. Rows that others may
@@ -139,7 +145,17 @@ impl<'c> Writer<'c> {
         }
         sql.push(" WHERE tenant = ").bind(self.tenant);
         sql.push(" AND id = ").bind_value(&lead.value(Column::Id));
-        sql.execute(self.connection).await
+        let Some(planned) = self.planned else {
+            return sql.execute(self.connection).await.map(drop);
+        };
+        sql.push(" AND version = ")
+            .bind(stored(planned.version.get()));
+        sql.push(" AND updated_at = ")
+            .bind(planned.updated_at.timestamp_micros());
+        match sql.execute(self.connection).await? {
+            0 => Err(Error::Overtaken),
+            _ => Ok(()),
+        }
     }
 
     async fn delete_leads(&mut self, ids: &[LeadId]) -> Result<()> {
