@@ -97,7 +97,7 @@ async fn drop_everywhere(crm: &Crm, ours: (&MySqlRepository, &MySqlPool), others
     let mut dropped = 0;
     for kind in 0..kinds {
         for polls in 1..=8 {
-            for _ in 0..(repeats() / 3) {
+            for _ in 0..repeats() {
                 let call = calls(crm, ours, first.id).swap_remove(kind);
                 let call = Some(call);
                 if !(Dropped { call, polls }).await {

@@ -277,7 +277,6 @@ async fn wait_until(pool: &PgPool, held_by: i32, expected: i64) {
             if waiting.fetch_one(pool).await.unwrap() == expected {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let reached = tokio::time::timeout(Duration::from_secs(20), reached).await;

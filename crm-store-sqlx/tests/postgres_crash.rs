@@ -4,57 +4,14 @@
 
 mod common;
 mod servers;
+mod writing;
 
 use common::{numbered, repeats};
-use crm_core::crm::{Crm, CrmError};
-use crm_core::event::CommitId;
-use crm_core::lead::{Lead, LeadId, TenantId, Version};
-use crm_core::query::Limit;
-use crm_core::repository::Repository as _;
+use crm_core::crm::Crm;
 use crm_store_sqlx::PostgresRepository;
 use crm_store_sqlx::sqlx::{self, Connection as _, PgConnection};
 use servers::{PrivateServer, verified};
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-
-/// What was acknowledged.
-#[derive(Default)]
-struct Told {
-    made: HashMap<LeadId, Version>,
-}
-
-/// Creates pairs of leads and moves one of each, whatever becomes of the server.
-async fn write(crm: Crm, is_over: Arc<AtomicBool>, made: Arc<AtomicUsize>) -> Told {
-    let mut told = Told::default();
-    while !is_over.load(Ordering::SeqCst) {
-        let pair = [numbered(1), numbered(2)];
-        let Some(pair) = acknowledged(crm.create_many(&pair).await) else {
-            continue;
-        };
-        let pair: Vec<Lead> = pair.into_iter().map(Result::unwrap).collect();
-        told.made
-            .extend(pair.iter().map(|lead| (lead.id, lead.version)));
-        let moved = crm.transition(pair[0].id, "contacted").await;
-        if let Some(lead) = acknowledged(moved) {
-            told.made.insert(lead.id, lead.version);
-            made.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    told
-}
-
-/// Most callers notice nothing, as their calls are made again; the others may only be told that.
-fn acknowledged<T>(done: Result<T, CrmError>) -> Option<T> {
-    match done {
-        Ok(done) => Some(done),
-        Err(CrmError::Repository(error)) if error.is_retryable() => None,
-        // A try whose answer was lost had moved the lead.
-        Err(CrmError::Refused(_)) => None,
-        Err(other) => panic!("{other:?}"),
-    }
-}
+use writing::Writers;
 
 /// When the server was started.
 async fn started(server: &PrivateServer) -> String {
@@ -70,19 +27,6 @@ async fn started(server: &PrivateServer) -> String {
     }
 }
 
-async fn all_events(leads: &PostgresRepository) -> Vec<crm_core::event::LeadEvent> {
-    let (mut cursor, mut all) = (None, Vec::new());
-    loop {
-        let page = leads.events(&TenantId::DEFAULT, cursor.as_ref(), Limit::MAX);
-        let page = page.await.unwrap();
-        if page.events.is_empty() {
-            return all;
-        }
-        cursor = page.cursor;
-        all.extend(page.events);
-    }
-}
-
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_stopped_in_the_midst_of_work() {
     let Some(server) = PrivateServer::postgres() else {
@@ -95,49 +39,17 @@ fn nothing_acknowledged_is_lost_when_the_server_is_stopped_in_the_midst_of_work(
         let crm = Crm::open(leads.clone()).await.unwrap();
         crm.create(numbered(0)).await.unwrap();
 
-        let (is_over, made) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let mut writers = tokio::task::JoinSet::new();
-        for _ in 0..6 {
-            writers.spawn(write(crm.clone(), Arc::clone(&is_over), Arc::clone(&made)));
-        }
+        let writers = Writers::start(&crm);
         let mut starts = vec![started(&server).await];
         for _ in 0..repeats() {
-            let before = made.load(Ordering::SeqCst);
             // The pool finds the server again by itself, whatever was under way.
-            while made.load(Ordering::SeqCst) < before + 20 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            writers.made(20).await;
             server.restart();
             let start = started(&server).await;
             assert!(!starts.contains(&start), "the server was not stopped");
             starts.push(start);
         }
-        is_over.store(true, Ordering::SeqCst);
-        let mut told = Vec::new();
-        while let Some(writer) = writers.join_next().await {
-            told.push(writer.unwrap());
-        }
-
-        let events = all_events(&leads).await;
-        let mut last: HashMap<LeadId, Version> = HashMap::new();
-        let mut of_commit: HashMap<CommitId, usize> = HashMap::new();
-        for event in &events {
-            let before = last.insert(event.lead, event.version);
-            let expected = before.map_or(Version::FIRST, Version::next);
-            assert_eq!(event.version, expected, "a version twice, or none");
-            if event.version == Version::FIRST {
-                *of_commit.entry(event.commit).or_default() += 1;
-            }
-        }
-        let singles = of_commit.values().filter(|count| **count == 1).count();
-        assert_eq!(singles, 1, "half a commit, beside the first lead");
-        for (lead, version) in told.iter().flat_map(|told| &told.made) {
-            let found = last.get(lead).expect("an acknowledged lead");
-            assert!(found >= version, "an acknowledged change");
-        }
+        writers.end(&leads).await;
         verified(&leads).await;
     });
 }

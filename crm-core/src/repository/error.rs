@@ -69,7 +69,10 @@ pub enum RepositoryErrorKind {
         status: LeadStatus,
     },
     /// A lifecycle would lose a status that leads are in.
-    #[error("status \"{status}\" is in use by {leads} leads: say where they go")]
+    #[error(
+        "status \"{status}\" is in use by {leads} {}",
+        if *leads == 1 { "lead: say where it goes" } else { "leads: say where they go" }
+    )]
     StatusInUse {
         /// The status.
         status: LeadStatus,
@@ -242,6 +245,17 @@ mod tests {
         assert!(!error(conflict.clone()).is_retryable());
         assert!(error(conflict).is_conflict());
         assert!(!error(RepositoryErrorKind::NotFound { lead }).is_conflict());
+    }
+
+    #[test]
+    fn one_lead_is_not_several() {
+        let told = |leads| {
+            let status = LeadStatus::NEW;
+            RepositoryErrorKind::StatusInUse { status, leads }.to_string()
+        };
+        let one = "status \"new\" is in use by 1 lead: say where it goes";
+        let two = "status \"new\" is in use by 2 leads: say where they go";
+        assert_eq!((told(1).as_str(), told(2).as_str()), (one, two));
     }
 
     #[test]
