@@ -177,7 +177,7 @@ pub(crate) async fn measure(leads: &impl Repository, crm: &Crm, hand: &impl ByHa
     let id = |round: usize| some[round * 7 % some.len()].id;
 
     let times = rounds!(
-        2_000,
+        20_000,
         |round| {
             assert_eq!(leads.get(tenant, &[id(round)]).await.unwrap().len(), 1);
         },
@@ -189,7 +189,7 @@ pub(crate) async fn measure(leads: &impl Repository, crm: &Crm, hand: &impl ByHa
     report("get", &times, 1.10);
 
     let times = rounds!(
-        400,
+        4_000,
         |round| {
             assert_eq!(leads.find(tenant, &query).await.unwrap().items.len(), 50);
         },

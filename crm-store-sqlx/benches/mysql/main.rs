@@ -43,12 +43,17 @@ async fn main() {
         .statement_cache_capacity(400);
     let pool = MySqlPoolOptions::new().test_before_acquire(false);
     let pool = pool.max_connections(4);
-    let by_hand = pool.clone().connect_with(options.clone()).await.unwrap();
-    MySqlRepository::migrate(&by_hand).await.unwrap();
-    let ours = pool.connect_with(options).await.unwrap();
+    let connect = async || pool.clone().connect_with(options.clone()).await.unwrap();
+    let filling = connect().await;
+    MySqlRepository::migrate(&filling).await.unwrap();
+    let leads = MySqlRepository::from_pool(filling).await.unwrap();
+    measure::filled(&Crm::open(leads.clone()).await.unwrap()).await;
+    leads.close().await;
+
+    // What connections have done before they keep in memory, so both have new ones.
+    let (ours, by_hand) = (connect().await, connect().await);
     let leads = MySqlRepository::from_pool(ours).await.unwrap();
     let crm = Crm::open(leads.clone()).await.unwrap();
-    measure::filled(&crm).await;
     measure::measure(&leads, &crm, &by_hand).await;
     // Both wrote the same keys and counters.
     assert!(leads.verify().await.unwrap().is_clean());

@@ -40,22 +40,30 @@ async fn main() {
     let options = options.options([("search_path", "crm_bench")]);
     let pool = PgPoolOptions::new().test_before_acquire(false);
     let pool = pool.max_connections(4);
-    let by_hand = pool.clone().connect_with(options.clone()).await.unwrap();
-    PostgresRepository::migrate(&by_hand).await.unwrap();
+    let connect = async || pool.clone().connect_with(options.clone()).await.unwrap();
+    let filling = connect().await;
+    PostgresRepository::migrate(&filling).await.unwrap();
+    let leads = PostgresRepository::from_pool(filling.clone())
+        .await
+        .unwrap();
+    measure::filled(&Crm::open(leads).await.unwrap()).await;
+    filling.execute("ANALYZE").await.unwrap();
+    filling.close().await;
 
+    // What connections have done before they keep in memory, so both have new ones.
+    println!("connections of its own");
+    let by_hand = connect().await;
     let and = if url.contains('?') { '&' } else { '?' };
     let own = format!("{url}{and}options[search_path]=crm_bench");
     let own = PostgresRepository::builder(own).connections(4);
     let own = own.open().await.unwrap();
     let crm = Crm::open(own.clone()).await.unwrap();
-    measure::filled(&crm).await;
-    by_hand.execute("ANALYZE").await.unwrap();
-    println!("connections of its own");
     measure::measure(&own, &crm, &by_hand).await;
     own.close().await;
+    by_hand.close().await;
 
     println!("a pool of the application's");
-    let shared = pool.connect_with(options).await.unwrap();
+    let (shared, by_hand) = (connect().await, connect().await);
     let shared = PostgresRepository::from_pool(shared).await.unwrap();
     let crm = Crm::open(shared.clone()).await.unwrap();
     measure::measure(&shared, &crm, &by_hand).await;

@@ -47,11 +47,18 @@ async fn pools(path: &Path) -> Pools {
 async fn main() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leads.db");
-    let leads = SqliteRepository::builder(path.display().to_string());
-    let leads = leads.durability(SqliteDurability::Normal);
-    let leads = leads.open().await.unwrap();
+    let open = async || {
+        let leads = SqliteRepository::builder(path.display().to_string());
+        let leads = leads.durability(SqliteDurability::Normal);
+        leads.open().await.unwrap()
+    };
+    let leads = open().await;
+    measure::filled(&Crm::open(leads.clone()).await.unwrap()).await;
+    leads.close().await;
+
+    // What connections have done before they keep in memory, so both have new ones.
+    let leads = open().await;
     let crm = Crm::open(leads.clone()).await.unwrap();
-    measure::filled(&crm).await;
     measure::measure(&leads, &crm, &pools(&path).await).await;
     // Both wrote the same keys and counters.
     assert!(leads.verify().await.unwrap().is_clean());
