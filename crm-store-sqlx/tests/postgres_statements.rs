@@ -179,6 +179,7 @@ fn what_is_read_is_read_by_one_statement() {
 #[test]
 fn a_commit_of_one_lead_is_not_planned_each_time() {
     Schema::test(async |schema| {
+        let _turn = TURN.lock().await;
         let pool = schema.pool(1).await;
         PostgresRepository::migrate(&pool).await.unwrap();
         let leads = PostgresRepository::from_pool(pool.clone()).await.unwrap();
@@ -200,6 +201,7 @@ fn a_commit_of_one_lead_is_not_planned_each_time() {
 #[test]
 fn a_thousand_new_leads_are_looked_up_one_by_one() {
     Schema::test(async |schema| {
+        let _turn = TURN.lock().await;
         let pool = schema.pool(1).await;
         let version = sqlx::query_scalar::<_, String>("SHOW server_version_num");
         let version = version.fetch_one(&pool).await.unwrap();
