@@ -9,7 +9,7 @@ mod counting;
 mod servers;
 
 use common::numbered;
-use counting::{Sent, TURN, counted, fewest, sent};
+use counting::{Sent, TURN, beside_leads, counted, fewest, sent};
 use crm_core::crm::Crm;
 use crm_core::lead::{Lead, LeadStatus, TenantId};
 use crm_core::query::{LeadQuery, Limit, Sort, Total};
@@ -138,7 +138,6 @@ fn what_is_read_is_read_by_one_statement() {
         let lead: Lead = crm.list(query()).await.unwrap().items.remove(0);
 
         assert_eq!(counted(leads.get(tenant, &[lead.id])).await.0, 1);
-        assert_eq!(counted(leads.lifecycle(tenant)).await.0, 1);
         assert_eq!(counted(leads.count(tenant, query().filter())).await.0, 1);
         let history = HistoryQuery::new();
         assert_eq!(counted(leads.history(tenant, lead.id, &history)).await.0, 1);
@@ -225,5 +224,14 @@ fn a_connection_keeps_the_statements_of_all_lists() {
         assert!(rounds[0] > 100, "{rounds:?}");
         // Unless somebody else of this server had something to prepare.
         assert!(rounds[1..].contains(&0), "{rounds:?}");
+    });
+}
+
+#[test]
+fn what_is_beside_leads_is_a_few_statements() {
+    Database::test(async |database| {
+        let _turn = TURN.lock().await;
+        let (leads, crm) = opened(&database).await;
+        assert_eq!(beside_leads(&leads, &crm).await, [10, 6]);
     });
 }

@@ -7,7 +7,7 @@ mod common;
 mod counting;
 
 use common::{File, numbered};
-use counting::{TURN, counted};
+use counting::{TURN, beside_leads, counted};
 use crm_core::crm::Crm;
 use crm_core::lead::{Lead, LeadPatch, TenantId};
 use crm_core::query::{LeadQuery, Limit, Sort, Total};
@@ -87,7 +87,6 @@ async fn what_is_read_is_read_by_one_statement() {
     let lead = crm.list(query()).await.unwrap().items.remove(0);
 
     assert_eq!(counted(leads.get(tenant, &[lead.id])).await.0, 1);
-    assert_eq!(counted(leads.lifecycle(tenant)).await.0, 1);
     assert_eq!(counted(leads.count(tenant, query().filter())).await.0, 1);
     let history = HistoryQuery::new();
     assert_eq!(counted(leads.history(tenant, lead.id, &history)).await.0, 1);
@@ -143,4 +142,12 @@ async fn a_hundred_tags_may_be_asked_for_at_once() {
         assert_eq!(page.items.len(), found, "{tags} tags");
         assert_eq!(crm.count(&query(tags)).await.unwrap(), found as u64);
     }
+}
+
+#[tokio::test]
+async fn what_is_beside_leads_is_a_few_statements() {
+    let _turn = TURN.lock().await;
+    let file = File::new();
+    let (leads, crm) = opened(&file).await;
+    assert_eq!(beside_leads(&leads, &crm).await, [7, 3]);
 }

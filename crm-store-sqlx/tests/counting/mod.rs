@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "no test counts in every way")]
 
+use crm_core::crm::Crm;
+use crm_core::event::CommitId;
+use crm_core::lead::{TenantId, Version};
+use crm_core::repository::{Aggregate, ChangeSet, DocumentChange, DocumentKey, Repository};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Mutex;
 use tracing::field::{Field, Visit};
@@ -96,4 +100,32 @@ pub(crate) async fn fewest<T>(
         answer = Some(done);
     }
     (fewest.unwrap(), answer.unwrap())
+}
+
+/// How many statements an edit of the lifecycle sends, which reads it before, and the commit of a new
+/// document. What is read beside leads is read by one.
+pub(crate) async fn beside_leads(leads: &impl Repository, crm: &Crm) -> [usize; 2] {
+    let tenant = &TenantId::DEFAULT;
+    let key: DocumentKey = "some".parse().unwrap();
+    let commit = CommitId::random();
+    assert_eq!(counted(leads.committed(tenant, commit)).await.0, 1);
+    assert_eq!(counted(leads.lifecycle(tenant)).await.0, 1);
+    let first = Version::FIRST;
+    assert_eq!(counted(leads.lifecycle_at(tenant, first)).await.0, 1);
+    assert_eq!(counted(leads.document(tenant, &key)).await.0, 1);
+    assert_eq!(counted(leads.tenants(None)).await.0, 1);
+    let totals = Aggregate::StatusTotals { assigned_to: None };
+    let totals = (0..5).map(|_| leads.aggregate(tenant, &totals));
+    assert_eq!(fewest(totals).await.0, 1);
+
+    let edits = (0..5)
+        .map(|number| crm.edit_lifecycle(move |edit| edit.rename("new", format!("New {number}"))));
+    let documents = (0..5).map(|number| {
+        let key = format!("some-{number}").parse().unwrap();
+        let put = DocumentChange::put(key, None, b"bytes".to_vec()).unwrap();
+        ChangeSet::of_documents(CommitId::random(), [put]).unwrap()
+    });
+    let documents: Vec<_> = documents.collect();
+    let puts = documents.iter().map(|set| leads.commit(tenant, set));
+    [fewest(edits).await.0, fewest(puts).await.0]
 }
