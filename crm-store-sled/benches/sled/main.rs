@@ -46,7 +46,13 @@ fn main() {
     }
 }
 
+/// Whoever had it open before may still be writing what sled holds in memory.
 fn open(path: &Path, durability: Durability) -> SledRepository {
-    let opening = SledRepository::builder(path).durability(durability).open();
-    pollster::block_on(opening).expect("a new store")
+    loop {
+        let opening = SledRepository::builder(path).durability(durability).open();
+        match pollster::block_on(opening) {
+            Err(error) if error.is_retryable() => {}
+            opened => return opened.expect("a store"),
+        }
+    }
 }
