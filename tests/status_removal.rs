@@ -26,9 +26,11 @@ fn in_use(error: CrmError) -> u64 {
     let told = error.to_string();
     match error.kind() {
         RepositoryErrorKind::StatusInUse { status, leads } => {
-            let expected =
-                format!("status \"{status}\" is in use by {leads} leads: say where they go");
-            assert_eq!(told, expected);
+            let expected = match leads {
+                1 => "1 lead: say where it goes".to_owned(),
+                _ => format!("{leads} leads: say where they go"),
+            };
+            assert_eq!(told, format!("status \"{status}\" is in use by {expected}"));
             *leads
         }
         other => panic!("{other}"),
