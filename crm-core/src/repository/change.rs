@@ -29,7 +29,8 @@ pub enum Change {
         /// The lead as it will be; its version is one above the stored one.
         lead: Lead,
         /// The lead as it was when this was planned, which a backend may work from once it has
-        /// checked that the stored one is at that version.
+        /// checked that the stored one is at that version and was updated at that time: once its
+        /// tenant was erased, another lead may have the same id and version.
         before: Box<Lead>,
         /// Its event.
         event: LeadEvent,
@@ -272,7 +273,8 @@ impl ChangeSet {
     }
 
     /// The leads that are changed or deleted as they were when this was planned, in order. Once a
-    /// backend has checked that the stored ones are at these versions, they are the stored ones.
+    /// backend has checked that the stored ones are at these versions and were updated at these
+    /// times, they are the stored ones.
     pub fn leads_before(&self) -> impl Iterator<Item = &Lead> {
         self.changes.iter().filter_map(|change| match change {
             Change::Update { before, .. } | Change::Delete { before, .. } => Some(&**before),

@@ -93,6 +93,7 @@ macro_rules! __for_each_case {
                 more_tenants_than_a_page_holds_are_all_listed
                 an_erased_tenant_leaves_nothing
                 an_erased_tenant_can_begin_anew
+                what_was_planned_before_an_erasure_leaves_right_keys
                 erasing_nobody_does_nothing
             }
             tasks filters {

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use crate::lead::TenantId;
-use crate::repository::{RepositoryError, TENANTS_PER_PAGE};
+use crate::repository::{RepositoryError, RepositoryErrorKind, TENANTS_PER_PAGE};
 use std::sync::Arc;
 
 /// Two tenants with leads of the same numbers and other contents.
@@ -329,6 +329,51 @@ pub(crate) async fn an_erased_tenant_can_begin_anew(setup: &Setup) {
     assert_eq!(acme.commit(&draft).await.applied, Applied::Now);
     acme.holds(&[lead(1), lead(2), lead(8)]).await;
     assert_eq!(acme.feed().await.len(), 3);
+}
+
+/// The lead of that id is now another one: of the same version, but of another time.
+pub(crate) async fn what_was_planned_before_an_erasure_leaves_right_keys(setup: &Setup) {
+    for is_deletion in [false, true] {
+        let acme = setup.desk().await;
+        let old = lead_with(1, |lead| {
+            lead.company = Some("Olden".into());
+            lead.tags = ["old".parse().unwrap()].into();
+            lead.value = usd(5);
+        });
+        acme.create([&old]).await;
+        let after = changed(&old, |lead| lead.company = Some("Later".into()));
+        let planned = match is_deletion {
+            true => Draft::new().delete(&old),
+            false => Draft::new().update(&old, &after),
+        };
+        erase(&acme).await.unwrap();
+
+        let acme = setup.desk().await;
+        let new = lead_with(1, |lead| {
+            lead.company = Some("Newer".into());
+            lead.status = LeadStatus::CONTACTED;
+            lead.assigned_to = "anna".parse().ok();
+            for time in [
+                &mut lead.created_at,
+                &mut lead.updated_at,
+                &mut lead.status_changed_at,
+            ] {
+                *time = at(500);
+            }
+        });
+        acme.create([&new]).await;
+        match acme.try_commit(&planned).await {
+            Ok(_) if is_deletion => acme.holds(&[]).await,
+            Ok(_) => acme.holds(&[after]).await,
+            Err(error) => {
+                let kind = error.kind();
+                let is_conflict = matches!(kind, RepositoryErrorKind::Conflict { .. });
+                assert!(is_conflict, "{kind:?}");
+                acme.holds(&[new]).await;
+            }
+        }
+        erase(&acme).await.unwrap();
+    }
 }
 
 pub(crate) async fn erasing_nobody_does_nothing(setup: &Setup) {
