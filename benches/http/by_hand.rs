@@ -160,7 +160,7 @@ async fn sqlite(path: &str) -> Result<Pools> {
         .synchronous(SqliteSynchronous::Full);
     let pool = SqlitePoolOptions::new().test_before_acquire(false);
     let writer = options.clone().pragma("cache_size", "-65536");
-    let readers = options.pragma("cache_size", "-16384");
+    let readers = options.pragma("cache_size", "-4096");
     Ok(Pools::Sqlite {
         writer: pool.clone().max_connections(1).connect_with(writer).await?,
         readers: pool.max_connections(4).connect_with(readers).await?,

@@ -4,7 +4,11 @@
 //! ```text
 //! http serve 127.0.0.1:8090 sqlite:leads.db
 //! http fill sqlite:leads.db 100000
+//! http fill sqlite:leads.db 100000 shuffled
 //! ```
+//!
+//! Leads are stored in the order in which they were created, as where they are entered one by one; or
+//! shuffled, as an import may bring them.
 //!
 //! The token is in `CRM_ADMIN_TOKEN`, as for the example `server`.
 
@@ -23,7 +27,7 @@ use std::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: http serve HOST:PORT URL | http fill URL COUNT";
+const USAGE: &str = "usage: http serve HOST:PORT URL | http fill URL COUNT [shuffled]";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -31,7 +35,13 @@ async fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match *words {
         ["serve", addr, url] => by_hand::serve(addr, url).await,
-        ["fill", url, count] => fill(url, count.parse()?).await,
+        // Their numbers say nothing of their times.
+        ["fill", url, count, "shuffled"] => fill(url, 0..count.parse()?).await,
+        ["fill", url, count] => {
+            let mut numbers: Vec<u32> = (0..count.parse()?).collect();
+            numbers.sort_by_cached_key(|number| leads::typed(*number).created_at);
+            fill(url, numbers).await
+        }
         // What `cargo bench` passes: without a command there is nothing to do.
         ["--bench"] => Ok(()),
         _ => Err(USAGE.into()),
@@ -39,13 +49,18 @@ async fn main() -> Result<()> {
 }
 
 /// Made-up leads, a thousand in a commit, all of them active. Prints how long it took.
-async fn fill(url: &str, count: u32) -> Result<()> {
+async fn fill(url: &str, numbers: impl IntoIterator<Item = u32>) -> Result<()> {
     let crm = Crm::open(crm_kit::connect(url).await?).await?;
     let begin = Instant::now();
-    for first in (0..count).step_by(1_000) {
-        let last = count.min(first.saturating_add(1_000));
-        let typed = (first..last).map(leads::typed);
+    let mut numbers = numbers.into_iter();
+    let mut count = 0;
+    loop {
+        let typed = numbers.by_ref().take(1_000).map(leads::typed);
         let batch: Vec<NewLead> = typed.map(|typed| leads::new_lead(&typed)).collect();
+        if batch.is_empty() {
+            break;
+        }
+        count += batch.len();
         for created in crm.create_many(&batch).await? {
             created?;
         }

@@ -242,14 +242,16 @@ impl<'a> Listing<'a> {
 
     /// No more keys than the page has leads: those of a tag come in created order.
     fn push_tagged<'s>(&'s self, sql: &mut Statement<'s>, place: usize, arm: &Arm<'s>) {
-        sql.push("\nFROM (SELECT id AS tagged FROM crm_tags WHERE tenant = ");
+        sql.push("\nFROM (SELECT id AS tagged, created_at AS tagged_at");
+        sql.push(" FROM crm_tags WHERE tenant = ");
         sql.tenant().and_archived(arm.archived);
         sql.and_tag(self.filter(), place);
         self.push_range(sql, Parts::of(self.filter()));
         self.push_place(sql, arm);
         self.push_order(sql.push(" ORDER BY "), "");
         sql.limit(self.page_and_one());
-        sql.push(") AS keyed").join_leads("tagged");
+        sql.push(") AS keyed");
+        sql.join_leads_created("tagged", "tagged_at", arm.archived);
     }
 
     /// The filter by the time that is sorted by, less the end that the position makes needless: of
@@ -454,7 +456,7 @@ mod tests {
         assert_eq!(
             said(dialect, LeadQuery::new().tag("vip")),
             "SELECT …\n\
-             FROM (SELECT id AS tagged FROM crm_tags \
+             FROM (SELECT id AS tagged, created_at AS tagged_at FROM crm_tags \
              WHERE tenant = (SELECT tenant FROM crm_tenants WHERE name = ?) \
              AND archived = false AND tag = ? \
              AND created_at <= ? AND (created_at < ? OR created_at = ? AND id < ?) \

@@ -17,6 +17,8 @@ pub(crate) struct Dialect {
     pub(crate) by_index: Option<(&'static str, &'static str)>,
     /// The index of the table's key.
     pub(crate) by_id: &'static str,
+    /// Whether it is apart from the leads, in an order of its own, as any other index is.
+    pub(crate) is_id_apart: bool,
     /// Joins leads to keys, reading the keys first.
     pub(crate) join: &'static str,
     /// Whether the parts of a `UNION ALL` that are each in order are merged, and no more is read of
@@ -170,6 +172,28 @@ impl<'a> Statement<'a> {
         self.push("\n").push(join).push(" ");
         self.by_index("crm_leads", by_id);
         self.push(" ON tenant = ").tenant();
+        self.push(" AND id = ").push(ids)
+    }
+
+    /// Joins the leads whose ids and times stand in columns of what stands before, in created order.
+    /// Where ids are apart, they are looked up in that order, too: leads that are close to each
+    /// other in the list are close there, and by their ids may be anywhere.
+    pub(crate) fn join_leads_created(
+        &mut self,
+        ids: &str,
+        times: &str,
+        archived: bool,
+    ) -> &mut Self {
+        let Dialect {
+            join, is_id_apart, ..
+        } = *self.dialect;
+        if !is_id_apart {
+            return self.join_leads(ids);
+        }
+        self.push("\n").push(join).push(" ");
+        self.by_index("crm_leads", "crm_leads_created");
+        self.push(" ON tenant = ").tenant().and_archived(archived);
+        self.push(" AND created_at = ").push(times);
         self.push(" AND id = ").push(ids)
     }
 

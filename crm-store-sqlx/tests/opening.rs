@@ -55,6 +55,41 @@ async fn a_database_in_memory_lives_as_long_as_its_repository() {
     }
 }
 
+/// Readers map the file while it grows and is vacuumed; tags must still lead to the right rows.
+#[tokio::test]
+async fn readers_that_map_the_file_see_it_grow_and_shrink() {
+    let file = File::new();
+    let builder = SqliteRepository::builder(file.path()).mmap_kib(1 << 20);
+    let leads = builder.open().await.unwrap();
+    let crm = Crm::open(leads.clone()).await.unwrap();
+    let pool = file.pool(1).await;
+    let size = || std::fs::metadata(file.path()).unwrap().len();
+    let query = || LeadQuery::new().tag("vip").limit(1_000);
+    let mut kept = 0;
+    for round in 0..3 {
+        let new: Vec<_> = (0..400)
+            .map(|number| numbered(round * 400 + number))
+            .collect();
+        for lead in crm.create_many(&new).await.unwrap() {
+            lead.unwrap();
+        }
+        let list = crm.list(query()).await.unwrap().items;
+        assert_eq!(list.len(), kept + 400);
+        let (gone, stay) = list.split_at(380);
+        for lead in gone {
+            crm.delete(lead.id).await.unwrap();
+        }
+        let grown = size();
+        for sql in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            sqlx::query(sql).execute(&pool).await.unwrap();
+        }
+        assert!(size() < grown, "the file shrank");
+        assert_eq!(crm.list(query()).await.unwrap().items, stay);
+        kept = stay.len();
+        verified(&leads).await;
+    }
+}
+
 #[tokio::test]
 async fn tables_that_are_not_there_are_asked_for() {
     let file = File::new();

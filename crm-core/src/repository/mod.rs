@@ -169,6 +169,9 @@ pub trait Repository: Debug + Send + Sync + 'static {
 
     /// Removes a tenant and everything of it, events and lifecycles included. Erasing a tenant
     /// that does not exist does nothing.
+    ///
+    /// A change of a lead that was planned before, and comes when another lead has its id and
+    /// version, is refused as a conflict or replaces that one whole; keys and totals agree.
     async fn erase_tenant(&self, tenant: &TenantId) -> Result<(), RepositoryError>;
 }
 

@@ -5,6 +5,8 @@
 //! cargo bench -p crm-store-sqlx --bench million -- sqlite:$PWD/many.db sqlite:$PWD/few.db
 //! ```
 //!
+//! Names of lists behind the URLs leave out the others: `… created "created, with a tag"`.
+//!
 //! Pages of every list that an index answers are held against the first page of the same list in the
 //! small database: the first page, pages at 64 places in turn, which soon are in memory, and pages
 //! anywhere, most of which are not in the database's own memory. Then exact totals.
@@ -44,10 +46,20 @@ const DRAWN: u32 = 4_000;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let urls = words.iter().filter(|word| !word.starts_with("--"));
-    let [many, few] = *urls.collect::<Vec<_>>() else {
+    let urls: Vec<&String> = urls.collect();
+    let [many, few, wanted @ ..] = urls.as_slice() else {
         println!("left out: name a database with many leads, and one with few");
         return;
     };
+    let known = |wanted: &&&String| {
+        let mut names = lists().into_iter().map(|(name, _)| name);
+        names.any(|name| name == **wanted) || totals().iter().any(|(name, _)| name == **wanted)
+    };
+    if let Some(unknown) = wanted.iter().find(|wanted| !known(wanted)) {
+        println!("no list is called {unknown:?}");
+        return;
+    }
+    let is_wanted = |name: &&str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     // A call here takes as long as a whole round of others.
     let effort = Effort::from_arguments().divided_by(4);
     let runtime = Runtime::new().expect("a runtime");
@@ -55,7 +67,7 @@ fn main() {
     let drawn = many.draw(if effort.is_quick { 100 } else { DRAWN });
     println!("{}", Ratio::header("page of 50", &many.size(), &few.size()));
     let show = |name: &str, ratio: &Ratio| println!("{}", ratio.row(name, LIMIT));
-    for (name, query) in lists() {
+    for (name, query) in lists().into_iter().filter(|(name, _)| is_wanted(name)) {
         let compare = |name: &str, of_many: &dyn Fn()| {
             let ratio = effort.compare(of_many, || few.list(&query));
             show(name, &ratio);
@@ -68,7 +80,7 @@ fn main() {
             compare(&name, &|| many.list(&many.next(places, &query)));
         }
     }
-    for (name, query) in totals() {
+    for (name, query) in totals().into_iter().filter(|(name, _)| is_wanted(name)) {
         let ratio = effort.compare(|| many.count(&query), || few.count(&query));
         show(&format!("total {name}"), &ratio);
         let query = query.total(Total::Exact);

@@ -35,7 +35,7 @@ async fn pools(path: &Path) -> Pools {
     let pool = SqlitePoolOptions::new().test_before_acquire(false);
     let writer = options.clone().pragma("cache_size", "-65536");
     let writer = pool.clone().max_connections(1).connect_with(writer);
-    let readers = options.pragma("cache_size", "-16384");
+    let readers = options.pragma("cache_size", "-4096");
     let readers = pool.max_connections(4).connect_with(readers);
     Pools {
         writer: writer.await.unwrap(),

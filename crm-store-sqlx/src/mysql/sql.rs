@@ -16,6 +16,7 @@ const DIALECT: Dialect = Dialect {
     has_arrays: false,
     by_index: Some((" FORCE INDEX (", ")")),
     by_id: "PRIMARY",
+    is_id_apart: false,
     join: "STRAIGHT_JOIN",
     merges: false,
     compares_rows: false,

@@ -17,6 +17,7 @@ const DIALECT: Dialect = Dialect {
     has_arrays: true,
     by_index: None,
     by_id: "crm_leads_pkey",
+    is_id_apart: false,
     join: "JOIN",
     merges: false,
     compares_rows: true,

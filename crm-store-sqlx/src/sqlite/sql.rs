@@ -13,6 +13,7 @@ const DIALECT: Dialect = Dialect {
     has_arrays: false,
     by_index: Some((" INDEXED BY ", "")),
     by_id: "sqlite_autoindex_crm_leads_1",
+    is_id_apart: true,
     // Of this join alone SQLite keeps the order.
     join: "CROSS JOIN",
     merges: true,
