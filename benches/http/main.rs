@@ -4,11 +4,11 @@
 //! ```text
 //! http serve 127.0.0.1:8090 sqlite:leads.db
 //! http fill sqlite:leads.db 100000
-//! http fill sqlite:leads.db 100000 shuffled
+//! http fill sqlite:leads.db 100000 in-order
 //! ```
 //!
-//! Leads are stored in the order in which they were created, as where they are entered one by one; or
-//! shuffled, as an import may bring them.
+//! Leads are stored in no order of time, as an import may bring them; or in the order in which they were
+//! created, as where they are entered one by one.
 //!
 //! The token is in `CRM_ADMIN_TOKEN`, as for the example `server`.
 
@@ -27,7 +27,7 @@ use std::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: http serve HOST:PORT URL | http fill URL COUNT [shuffled]";
+const USAGE: &str = "usage: http serve HOST:PORT URL | http fill URL COUNT [in-order]";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -36,8 +36,8 @@ async fn main() -> Result<()> {
     match *words {
         ["serve", addr, url] => by_hand::serve(addr, url).await,
         // Their numbers say nothing of their times.
-        ["fill", url, count, "shuffled"] => fill(url, 0..count.parse()?).await,
-        ["fill", url, count] => {
+        ["fill", url, count] => fill(url, 0..count.parse()?).await,
+        ["fill", url, count, "in-order"] => {
             let mut numbers: Vec<u32> = (0..count.parse()?).collect();
             numbers.sort_by_cached_key(|number| leads::typed(*number).created_at);
             fill(url, numbers).await
